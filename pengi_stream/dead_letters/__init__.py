@@ -1,0 +1,1 @@
+"""Where input goes that cannot be processed."""

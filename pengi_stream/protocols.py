@@ -1,0 +1,113 @@
+"""Contracts of the parts that users replace: sources, models, sinks, dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
+
+from pengi_stream.clock import Deadline
+from pengi_stream.types import BadRecord, Batch, Event, Generation, Position, Request, SourceItem
+
+
+@runtime_checkable
+class AudioSource(Protocol):
+    """Gives the audio of one or many streams."""
+
+    def frames(self) -> Iterator[SourceItem]:
+        """Items of all streams, in order within each stream.
+
+        May block until audio arrives. Ends when the source ends, or soon after `close` was called from another
+        thread. A stream that is over ends with a `StreamEnd`; input that cannot be read is a `BadRecord`, and the
+        source goes on with the next. Raises SourceError when it cannot go on at all.
+        """
+        ...
+
+    def commit(self, position: Position) -> None:
+        """All before `position` is durable in every required sink. Any thread may call it; it does not block for
+        long. Sources whose items carry no position ignore it."""
+        ...
+
+    def close(self) -> None:
+        """Let `frames` end. Any thread, any number of times, before, during or after `frames`."""
+        ...
+
+
+@runtime_checkable
+class AudioLanguageModel(Protocol):
+    """Audio and a prompt in, text out."""
+
+    sample_rate: int
+    """Hertz at which windows are wanted"""
+    window_samples: int
+    """Samples in a window"""
+    hop_grid_samples: int
+    """Hops that are a multiple of this let overlapping windows share work"""
+    identity: str
+    """Checksum of the checkpoint, and dtype: other texts, other identity"""
+
+    def generate(self, batch: Batch) -> list[Generation]:
+        """One generation per request, in the order of the requests; blocks while it computes.
+
+        A window's text does not depend on its neighbours in the batch. Raises ModelError."""
+        ...
+
+    def warmup(self) -> None:
+        """Do once what the first batch would otherwise wait for."""
+        ...
+
+
+@runtime_checkable
+class SteppingModel(AudioLanguageModel, Protocol):
+    """A model whose running batch requests may join and leave."""
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Queue `requests`; does not compute."""
+        ...
+
+    def step(self) -> list[Generation]:
+        """Compute one step; the generations that it finished, perhaps none. Raises ModelError."""
+        ...
+
+
+@runtime_checkable
+class EventSink(Protocol):
+    """Takes events to where the user wants them. Called by one thread only."""
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Take `events`, in order; may buffer. Raises SinkError; then none of them counts as written."""
+        ...
+
+    def flush(self, deadline: Deadline) -> None:
+        """Return when all that was written is durable. Raises SinkError, with `retry_after_s` where a later
+        flush may succeed."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds; does not flush. Any number of times."""
+        ...
+
+
+@runtime_checkable
+class TransactionalSink(EventSink, Protocol):
+    """Makes events and positions durable together or not at all."""
+
+    def commit(self, positions: Sequence[Position], group_metadata: object) -> None:
+        """Commit what was written since the last commit and `positions` as one transaction. Raises SinkError."""
+        ...
+
+
+@runtime_checkable
+class DeadLetterSink(Protocol):
+    """Keeps what could not be processed, so that it can be looked at and replayed."""
+
+    def write(self, record: BadRecord) -> None:
+        """Take one record. Raises SinkError."""
+        ...
+
+    def flush(self, deadline: Deadline) -> None:
+        """Return when all that was written is durable. Raises SinkError."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds; does not flush. Any number of times."""
+        ...

@@ -1,0 +1,1 @@
+"""Threads and channels around the pure cores."""

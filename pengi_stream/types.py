@@ -1,0 +1,267 @@
+"""What crosses a boundary between two stages: one small frozen type for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One microphone, file or Kafka key."""
+
+    id: str
+    session: str = ""
+    """Tells two runs of a live source apart (its start time); constant for files and Kafka."""
+    live: bool = False
+    """A live stream cannot wait: its windows go first, and old ones are shed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeMap:
+    """Sample index -> UTC, by an anchor and a rate; the index is the truth, the time is derived."""
+
+    anchor_sample: int
+    """Index, at the source's rate, of the sample that lies at `anchor_ns`."""
+    anchor_ns: int
+    """UTC, nanoseconds since 1970-01-01."""
+    rate: float
+    """Hertz, as measured; the nominal rate where nothing was measured."""
+
+    def at(self, sample: int | Fraction) -> int:
+        """UTC in nanoseconds of `sample`, counted at the source's rate; exact, so independent of frame sizes."""
+        offset = Fraction(sample - self.anchor_sample) * NS_PER_S / Fraction(self.rate)
+        return self.anchor_ns + round(offset)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """What a restart needs to replay one stream of a partition exactly."""
+
+    stream_id: str
+    next_sample: int
+    """First sample, at the model's rate, of the oldest window that is not done."""
+    segment_sample: int
+    """First sample of its segment, at the source's rate."""
+    time: TimeMap
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a source that can be replayed: an offset in a partition."""
+
+    partition: str
+    offset: int
+    generation: int = 0
+    """Number of the assignment that read it; work of an older generation is stale."""
+    states: tuple[StreamState, ...] = ()
+    """State of the partition's streams, where the position is one to commit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Audio as it arrives: samples of one stream, next to each other."""
+
+    stream: Stream
+    first_sample: int
+    """Index of the first sample since the stream's start, at `sample_rate`."""
+    samples: Samples  # (time, channels)
+    sample_rate: int
+    """Hertz"""
+    time: TimeMap
+    position: Position | None = None
+
+    @property
+    def end_sample(self) -> int:
+        return self.first_sample + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Samples that are missing from a stream; a new segment begins behind them."""
+
+    stream: Stream
+    first_sample: int
+    """Index of the first missing sample, at the source's rate."""
+    missing_samples: int
+    sample_rate: int
+    """Hertz"""
+    time: TimeMap
+    reason: str
+    position: Position | None = None
+
+    @property
+    def end_sample(self) -> int:
+        return self.first_sample + self.missing_samples
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """The stream is over: its tail is applied and its state freed."""
+
+    stream: Stream
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """Input that cannot be processed, on its way to the dead letters."""
+
+    stream: Stream
+    reason: str
+    """One line: what was found and what was expected."""
+    exception: str = ""
+    """Class name of the error behind it."""
+    value: bytes | None = None
+    """Original bytes, where the source has them at hand."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    position: Position | None = None
+
+
+SourceItem = Frame | Gap | StreamEnd | BadRecord
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """What the model sees: a fixed number of samples of one segment."""
+
+    stream: Stream
+    segment_sample: int
+    """First sample of the window's segment, at `sample_rate`."""
+    first_sample: int
+    """Index of the first sample since the stream's start, at `sample_rate`."""
+    samples: Samples  # (window_samples,)
+    valid_samples: int
+    """Samples before the tail's padding or repetition."""
+    sample_rate: int
+    """Hertz, the model's"""
+    start_ns: int
+    """UTC of the first sample"""
+    end_ns: int
+    """UTC of the end of the valid samples"""
+    ready_s: float
+    """Monotonic time at which its last sample arrived"""
+    position: Position | None = None
+    """Of the record from which a replay would make this window again"""
+
+    @property
+    def offset_s(self) -> float:
+        """Seconds since the stream's start."""
+        return self.first_sample / self.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How text is generated; requests of one batch share it."""
+
+    beams: int = 1
+    max_new_tokens: int = 30
+    temperature: float = 1.0
+    """Divides the logits; it does not make greedy or beam search random."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the user asks about each window."""
+
+    id: str
+    text: str
+    options: DecodingOptions = DecodingOptions()
+    labels: tuple[str, ...] = ()
+    """Close-ended prompt: these are ranked, nothing is generated."""
+    threshold: float = 0.0
+    """Events with less confidence are not emitted."""
+    streams: tuple[str, ...] = ("*",)
+    """Patterns (fnmatch) of the stream ids that are asked."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A window and one prompt."""
+
+    window: Window
+    prompt: Prompt
+
+    @property
+    def stream(self) -> Stream:
+        return self.window.stream
+
+    @property
+    def first_sample(self) -> int:
+        return self.window.first_sample
+
+    @property
+    def options(self) -> DecodingOptions:
+        return self.prompt.options
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Requests that go through the model together: same options, same labels."""
+
+    requests: tuple[Request, ...]
+
+    def __post_init__(self) -> None:
+        if not self.requests:
+            raise ValueError("a batch needs at least one request")
+        if len({(r.prompt.options, r.prompt.labels) for r in self.requests}) > 1:
+            raise ValueError("the requests of a batch must share decoding options and labels")
+
+    @property
+    def options(self) -> DecodingOptions:
+        return self.requests[0].prompt.options
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.requests[0].prompt.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """A request that was given up because it waited too long."""
+
+    request: Request
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What the model said to one request."""
+
+    request: Request
+    text: str
+    confidence: float
+    """0 to 1"""
+    scores: Mapping[str, float] | None = None
+    """Close-ended prompts: a score per label, their sum is 1."""
+    tokens: int = 0
+    """Tokens that were generated."""
+
+
+EventType = Literal["pengi_stream.text", "pengi_stream.gap", "pengi_stream.source", "pengi_stream.drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a sink gets: one CloudEvent."""
+
+    id: str
+    type: EventType
+    source: str
+    """Name of the pipeline"""
+    stream_id: str
+    time_ns: int
+    """UTC of the window's, the gap's or the event's start"""
+    data: Mapping[str, object]
+    """As in the wire format, JSON types only"""
+    window: Window | None = field(default=None, compare=False, repr=False)
+    """The samples it is about, for sinks that write clips; there until flush, never serialised"""
