@@ -14,7 +14,8 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
 
 from pengi_stream.errors import ConfigError
 
@@ -23,9 +24,18 @@ KINDS: tuple[Kind, ...] = ("sources", "sinks", "models", "dead_letters")
 
 
 class FrozenModel(BaseModel):
-    """A part of a pipeline file: unknown keys are errors, values do not change."""
+    """A part of a pipeline file: unknown keys are errors that name the nearest valid one, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_keys(cls, data: object) -> object:
+        if isinstance(data, dict):
+            for key in data.keys() - cls.model_fields.keys():
+                hint = suggest(str(key), cls.model_fields)
+                raise PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}", {"key": key, "hint": hint})
+        return data
 
 
 class PluginConfig(FrozenModel):
@@ -36,6 +46,10 @@ class PluginConfig(FrozenModel):
     """
 
     type: str
+
+    def build(self) -> object:
+        """The source, model, sink or dead-letter sink that this config describes."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
 
 
 class SourceConfig(PluginConfig):

@@ -1,0 +1,269 @@
+"""A pipeline file: YAML < environment (`PENGI_STREAM_BATCH__MAX_WAIT_S`) < `--set batch.max_wait_s=1`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
+
+from pengi_stream.errors import ConfigError
+from pengi_stream.plugins import FrozenModel, Kind, PluginConfig, SinkConfig, SourceConfig, config_class, registered
+from pengi_stream.types import DecodingOptions, Prompt
+
+ENVIRONMENT_PREFIX = "PENGI_STREAM_"
+
+TASKS = {
+    "caption": "generate audio caption",
+    "tags": "generate metadata",
+    "events": "this is a sound of",
+    "scene": "this acoustic scene is",
+    "emotion": "this emotion is",
+    "sentiment": "this sentiment is",
+    "music": "music analysis this is a sound of",
+    "classify": "this is a sound of",
+}
+"""Task presets: the prompts of the Pengi paper (arXiv 2305.11834), by name."""
+
+
+def _plugin(kind: Kind) -> BeforeValidator:
+    def resolve(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        if "type" not in value:
+            raise ValueError(f"`type` is missing; expected one of {', '.join(sorted(registered(kind)))}")
+        try:
+            chosen = config_class(kind, str(value["type"]))
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return chosen.model_validate(value)
+
+    return BeforeValidator(resolve)
+
+
+AnySource = Annotated[SerializeAsAny[SourceConfig], _plugin("sources")]
+AnyModel = Annotated[SerializeAsAny[PluginConfig], _plugin("models")]
+AnySink = Annotated[SerializeAsAny[SinkConfig], _plugin("sinks")]
+AnyDeadLetters = Annotated[SerializeAsAny[PluginConfig], _plugin("dead_letters")]
+
+
+class WindowConfig(FrozenModel):
+    """How streams are cut."""
+
+    hop_s: float | None = Field(default=None, gt=0)
+    """Seconds from one window's start to the next; default: half the model's window, on its hop grid."""
+    tail: Literal["pad", "repeat", "drop"] = "repeat"
+    """What becomes of the rest of a segment that does not fill a window."""
+
+
+class GateConfig(FrozenModel):
+    """Which windows are worth the model's time."""
+
+    min_dbfs: float | None = Field(default=-60, le=0)
+    """The loudest 100 ms of a window must reach this level; null: all pass."""
+
+
+class PromptConfig(FrozenModel):
+    """One question that is asked about each window."""
+
+    id: str
+    text: str | None = Field(default=None, min_length=1)
+    task: str | None = None
+    """A preset instead of `text`: caption, tags, events, scene, emotion, sentiment, music, classify."""
+    labels: tuple[str, ...] = ()
+    """Close-ended: these are ranked, nothing is generated."""
+    threshold: float = Field(default=0, ge=0, le=1)
+    beams: int = Field(default=1, ge=1, le=16)
+    max_new_tokens: int = Field(default=30, ge=1, le=256)
+    temperature: float = Field(default=1.0, gt=0)
+    streams: tuple[str, ...] = ("*",)
+
+    @model_validator(mode="after")
+    def _check(self) -> PromptConfig:
+        if (self.text is None) == (self.task is None):
+            raise ValueError(f"prompt {self.id!r} needs either `text` or `task`")
+        if self.task is not None and self.task not in TASKS:
+            raise ValueError(f"no task {self.task!r}; expected one of {', '.join(TASKS)}")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError(f"prompt {self.id!r} has a label twice")
+        if self.task == "classify" and not self.labels:
+            raise ValueError(f"prompt {self.id!r}: the task classify needs `labels`")
+        return self
+
+    def build(self) -> Prompt:
+        return Prompt(
+            id=self.id,
+            text=self.text or TASKS[self.task or "caption"],
+            options=DecodingOptions(self.beams, self.max_new_tokens, self.temperature),
+            labels=self.labels,
+            threshold=self.threshold,
+            streams=self.streams,
+        )
+
+
+class BatchConfig(FrozenModel):
+    """How requests share the model."""
+
+    max_batch_size: int = Field(default=16, ge=1, le=1024)
+    max_wait_s: float = Field(default=0.25, ge=0)
+    """A request waits so long for others to share its batch."""
+    max_age_s: float = Field(default=30, gt=0)
+    """Requests of live streams that waited longer are shed and counted."""
+
+
+class DeliveryConfig(FrozenModel):
+    """What is promised about events."""
+
+    guarantee: Literal["at_least_once"] = "at_least_once"
+    give_up_after_s: float = Field(default=60, ge=0)
+    """A required sink that refuses for so long ends the run."""
+
+
+class ShutdownConfig(FrozenModel):
+    """How a run ends that is told to."""
+
+    drain_s: float = Field(default=30, ge=0)
+    """Time in which all that was heard must reach the sinks; the rest is abandoned and counted."""
+
+
+class LoggingConfig(FrozenModel):
+    """Log lines on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+    format: Literal["console", "json"] = "console"
+
+
+class PipelineConfig(FrozenModel):
+    """A whole pipeline file."""
+
+    version: Literal[1] = 1
+    name: str = Field(default="pipeline", min_length=1)
+    """Becomes the `source` of its events; default: the file's stem."""
+    model: AnyModel = Field(default={"type": "pengi"}, validate_default=True)
+    window: WindowConfig = WindowConfig()
+    gate: GateConfig = GateConfig()
+    prompts: tuple[PromptConfig, ...] = Field(default=(PromptConfig(id="caption", task="caption"),), min_length=1)
+    batch: BatchConfig = BatchConfig()
+    sources: tuple[AnySource, ...] = Field(min_length=1)
+    sinks: tuple[AnySink, ...] = Field(default=({"type": "console"},), min_length=1, validate_default=True)
+    delivery: DeliveryConfig = DeliveryConfig()
+    dead_letters: AnyDeadLetters | None = None
+    shutdown: ShutdownConfig = ShutdownConfig()
+    logging: LoggingConfig = LoggingConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> PipelineConfig:
+        ids = [prompt.id for prompt in self.prompts]
+        if repeated := {i for i in ids if ids.count(i) > 1}:
+            raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")
+        return self
+
+
+def load_config(
+    path: Path, *, environment: Mapping[str, str] | None = None, overrides: Iterable[str] = ()
+) -> PipelineConfig:
+    """The pipeline in `path`, with the environment's and then the command line's `key=value` on top.
+
+    Raises ConfigError; its message names the file and each wrong key.
+    """
+    return parse_config(
+        _read_yaml(path), name=path.stem, origin=str(path), environment=environment, overrides=overrides
+    )
+
+
+def parse_config(
+    data: Mapping[str, Any],
+    *,
+    name: str,
+    origin: str,
+    environment: Mapping[str, str] | None = None,
+    overrides: Iterable[str] = (),
+) -> PipelineConfig:
+    """As `load_config`, from a mapping. `origin` is what error messages call it."""
+    layers: dict[str, Any] = {"name": name, **data}
+    for variable, value in sorted((os.environ if environment is None else environment).items()):
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            keys = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
+            layers = _overlaid(layers, keys, _parse_value(value, variable), variable)
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override}: expected KEY=VALUE, for example batch.max_wait_s=1")
+        layers = _overlaid(layers, key.strip().split("."), _parse_value(value, f"--set {key}"), f"--set {key}")
+    try:
+        return PipelineConfig.model_validate(layers)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {_describe(error)}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a pipeline file, with every installed plugin."""
+    schema = PipelineConfig.model_json_schema()
+    places: dict[str, Kind] = {
+        "sources": "sources",
+        "sinks": "sinks",
+        "model": "models",
+        "dead_letters": "dead_letters",
+    }
+    for key, kind in places.items():
+        options = []
+        for plugin in sorted(registered(kind)):
+            part = TypeAdapter(config_class(kind, plugin)).json_schema(ref_template="#/$defs/{model}")
+            schema["$defs"].update(part.pop("$defs", {}))
+            part["required"] = sorted({"type", *part.get("required", ())})
+            options.append(part)
+        if kind in {"sources", "sinks"}:
+            schema["properties"][key]["items"] = {"anyOf": options}
+        else:
+            schema["properties"][key] = {"anyOf": options}
+    return schema
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not a text file; expected a pipeline in YAML") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: found {type(data).__name__}, expected a mapping with `sources`")
+    return data
+
+
+def _parse_value(text: str, origin: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{origin}: {text!r} is not a YAML value") from error
+
+
+def _overlaid(data: Any, keys: list[str], value: Any, origin: str) -> Any:
+    """`data` with `value` at the place that `keys` name; lists by index, missing mappings are made."""
+    if not keys:
+        return value
+    key, *rest = keys
+    if isinstance(data, list | tuple):
+        if not key.isdigit() or int(key) >= len(data):
+            raise ConfigError(f"{origin}: {key!r} is no index of a list of {len(data)}")
+        index = int(key)
+        return [*data[:index], _overlaid(data[index], rest, value, origin), *data[index + 1 :]]
+    if data is None or isinstance(data, dict):
+        below = dict(data or {})
+        below[key] = _overlaid(below.get(key), rest, value, origin)
+        return below
+    raise ConfigError(f"{origin}: {data!r} has no key {key!r} below it")
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{place}: {message}" if place else message)
+    return "; ".join(lines)

@@ -1,0 +1,94 @@
+"""What a run counts: three ledgers that balance at every scrape, and the usual timings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+LEDGERS = {
+    "records": ("used", "dead_lettered", "late"),
+    "windows": ("gated", "dropped", "abandoned", "requested"),
+    "requests": ("generated", "failed", "shed", "abandoned"),
+}
+"""What becomes of all that goes in; what is still on its way is in flight."""
+
+
+class Ledgers(Collector):
+    """Conservation: in = the sum of the fates + in flight, at every moment. Any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts = {name: dict.fromkeys(("in", *fates), 0) for name, fates in LEDGERS.items()}
+
+    def enter(self, ledger: str, n: int = 1) -> None:
+        """`n` more came in."""
+        self._add(ledger, "in", n)
+
+    def leave(self, ledger: str, fate: str, n: int = 1) -> None:
+        """`n` of those that came in met their `fate`."""
+        self._add(ledger, fate, n)
+
+    def count(self, ledger: str, fate: str) -> int:
+        """How many met `fate`; `in` for how many came in."""
+        with self._lock:
+            return self._counts[ledger][fate]
+
+    def in_flight(self, ledger: str) -> int:
+        """How many came in and met no fate yet."""
+        with self._lock:
+            return _in_flight(self._counts[ledger])
+
+    def collect(self) -> Iterator[Metric]:
+        with self._lock:
+            counts = {name: dict(fates) for name, fates in self._counts.items()}
+        for name, fates in counts.items():
+            counter = CounterMetricFamily(f"pengi_stream_{name}", f"{name} by what became of them", labels=["fate"])
+            for fate, n in fates.items():
+                counter.add_metric([fate], n)
+            yield counter
+            yield GaugeMetricFamily(
+                f"pengi_stream_{name}_in_flight", f"{name} on their way", value=_in_flight(fates)
+            )
+
+    def _add(self, ledger: str, fate: str, n: int) -> None:
+        with self._lock:
+            self._counts[ledger][fate] += n
+
+
+def _in_flight(fates: dict[str, int]) -> int:
+    return 2 * fates["in"] - sum(fates.values())
+
+
+class Metrics:
+    """All metrics of one run, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.ledgers = Ledgers()
+        self.registry.register(self.ledgers)
+        self.audio_s = Counter(
+            "pengi_stream_audio_seconds", "Seconds of audio that arrived", registry=self.registry
+        )
+        self.frames_dropped = Counter(
+            "pengi_stream_frames_dropped", "Frames of live sources dropped by back-pressure", registry=self.registry
+        )
+        self.events = Counter(
+            "pengi_stream_events", "Events by sink and outcome", ["sink", "outcome"], registry=self.registry
+        )
+        self.batch_size = Histogram(
+            "pengi_stream_batch_size",
+            "Requests in a batch",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128),
+            registry=self.registry,
+        )
+        self.model_s = Histogram("pengi_stream_model_seconds", "Time of a batch in the model", registry=self.registry)
+        self.latency_s = Histogram(
+            "pengi_stream_latency_seconds",
+            "From a window's last sample to its event being durable",
+            buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+            registry=self.registry,
+        )
