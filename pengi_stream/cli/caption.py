@@ -1,0 +1,46 @@
+"""`pengi-stream caption`"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pengi_stream.cli.common import HopS, Labels, Prompts, questions, quick_config, run_pipeline
+from pengi_stream.cli.progress import progress_sinks
+
+
+class Format(StrEnum):
+    """How captions are written to a file or a program."""
+
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+def caption(  # noqa: PLR0913, PLR0917  one argument an option
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs.")],
+    prompt: Prompts = None,
+    labels: Labels = None,
+    hop_s: HopS = None,
+    style: Annotated[
+        Format | None, typer.Option("--format", help="Default: lines to read; with --output, by its suffix.")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", help="A file, which is replaced, or - for stdout.")] = "-",
+) -> None:
+    """Write down what can be heard in files."""
+    source = {"type": "file", "path": paths}
+    config = quick_config("caption", source, [_sink(style, output)], questions(prompt, labels), hop_s)
+    if output != "-" and Path(output).is_file():
+        Path(output).unlink()
+    with progress_sinks(paths) as extra_sinks:
+        run_pipeline(config, extra_sinks)
+
+
+def _sink(style: Format | None, output: str) -> dict[str, Any]:
+    if style is None and output == "-":
+        return {"type": "console"}
+    if style is None:
+        style = Format.csv if output.endswith(".csv") else Format.jsonl
+    return {"type": style.value, "path": output}

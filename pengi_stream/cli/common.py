@@ -1,0 +1,64 @@
+"""What the commands share: running a pipeline and telling how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pengi_stream.config import PipelineConfig, parse_config
+from pengi_stream.errors import PengiStreamError
+from pengi_stream.logging import configure_logging
+from pengi_stream.runtime.build import build_pipeline
+from pengi_stream.runtime.outlets import NamedSink
+from pengi_stream.runtime.pipeline import Outcome
+from pengi_stream.runtime.shutdown import stopped_by_signals
+
+PipelineFile = Annotated[Path, typer.Argument(help="A pipeline file (YAML).")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. batch.max_wait_s=1.")
+]
+Prompts = Annotated[list[str] | None, typer.Option("--prompt", help="What to ask; may be given more than once.")]
+Labels = Annotated[
+    str | None, typer.Option("--labels", metavar="A,B,C", help="Choose among these instead of free text.")
+]
+HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one window to the next.")]
+
+
+def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Outcome:
+    """Run `config` to its end; SIGTERM and SIGINT drain it. Raises PengiStreamError when something failed."""
+    configure_logging(config.logging.level, config.logging.format)
+    pipeline = build_pipeline(config, extra_sinks)
+    with stopped_by_signals(pipeline):
+        outcome = pipeline.run()
+    if not outcome.ok:
+        raise PengiStreamError(describe(outcome))
+    return outcome
+
+
+def describe(outcome: Outcome) -> str:
+    """What went wrong, in one line."""
+    parts = list(outcome.errors[:1])
+    if outcome.bad_records:
+        parts.append(f"{outcome.bad_records} input(s) could not be processed; the rest was done")
+    if outcome.abandoned:
+        parts.append(f"{outcome.abandoned} request(s) were abandoned at the end")
+    return "; ".join(parts)
+
+
+def quick_config(
+    name: str, source: dict[str, Any], sinks: Sequence[dict[str, Any]], questions: Sequence[dict[str, Any]], hop_s: float | None
+) -> PipelineConfig:
+    """The pipeline of a command that needs no file. Raises ConfigError."""
+    data = {"sources": [source], "sinks": list(sinks), "prompts": list(questions), "window": {"hop_s": hop_s}}
+    return parse_config(data, name=name, origin=name)
+
+
+def questions(prompts: Sequence[str] | None, labels: str | None) -> list[dict[str, Any]]:
+    """Prompts as in a pipeline file; `labels` makes each of them close-ended."""
+    chosen = [label.strip() for label in (labels or "").split(",") if label.strip()]
+    if not prompts:
+        return [{"id": "labels", "task": "classify", "labels": chosen} if chosen else {"id": "caption", "task": "caption"}]
+    return [{"id": f"prompt-{i}", "text": text, "labels": chosen} for i, text in enumerate(prompts, start=1)]

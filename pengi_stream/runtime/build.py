@@ -1,0 +1,59 @@
+"""From a configuration to a pipeline that can run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import structlog
+
+from pengi_stream.config import PipelineConfig, WindowConfig
+from pengi_stream.engine.windower import WindowSpec
+from pengi_stream.errors import ConfigError
+from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, EventSink
+from pengi_stream.runtime.outlets import NamedSink
+from pengi_stream.runtime.pipeline import LiveSource, Parts, Pipeline
+
+log = structlog.get_logger()
+
+
+def build_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Pipeline:
+    """Build all parts of `config`, and warm the model up. Raises ConfigError, ModelError, SourceError, SinkError."""
+    sources = [LiveSource(cast("AudioSource", source.build()), source.live) for source in config.sources]
+    sinks = [
+        NamedSink(f"{number}-{sink.type}", cast("EventSink", sink.build()), sink.required)
+        for number, sink in enumerate(config.sinks)
+    ]
+    dead_letters = cast("DeadLetterSink", config.dead_letters.build()) if config.dead_letters else None
+    model = cast("AudioLanguageModel", config.model.build())
+    model.warmup()
+    log.info("model_ready", identity=model.identity, window_s=model.window_samples / model.sample_rate)
+    return Pipeline(
+        Parts(
+            name=config.name,
+            model=model,
+            windows=window_spec(config.window, model),
+            min_dbfs=config.gate.min_dbfs,
+            prompts=[prompt.build() for prompt in config.prompts],
+            sources=sources,
+            sinks=[*sinks, *extra_sinks],
+            dead_letters=dead_letters,
+            max_batch_size=config.batch.max_batch_size,
+            max_wait_s=config.batch.max_wait_s,
+            max_age_s=config.batch.max_age_s,
+            give_up_after_s=config.delivery.give_up_after_s,
+            drain_s=config.shutdown.drain_s,
+        )
+    )
+
+
+def window_spec(config: WindowConfig, model: AudioLanguageModel) -> WindowSpec:
+    """The windows that `model` wants; the default hop is half a window, on the model's grid."""
+    grid = model.hop_grid_samples
+    if config.hop_s is None:
+        hop_samples = max(1, round(model.window_samples / 2 / grid)) * grid
+    else:
+        hop_samples = round(config.hop_s * model.sample_rate)
+        if hop_samples < 1:
+            raise ConfigError(f"window.hop_s is {config.hop_s}; expected at least one sample ({1 / model.sample_rate})")
+    return WindowSpec(model.sample_rate, model.window_samples, hop_samples, config.tail)

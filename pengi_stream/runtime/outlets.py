@@ -1,0 +1,128 @@
+"""From events to sinks: one thread a sink, so that a slow one delays no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from pengi_stream.clock import Clock, Deadline
+from pengi_stream.errors import SinkError
+from pengi_stream.metrics import Metrics
+from pengi_stream.protocols import EventSink
+from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
+from pengi_stream.runtime.tracker import Tracker, Work
+from pengi_stream.types import Event, Window
+
+log = structlog.get_logger()
+
+CAPACITY = 1024  # deliveries that wait for a slow sink
+MOST_AT_ONCE = 256  # deliveries between two flushes
+FLUSH_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Delivery:
+    """A part of some work that is done, and the events that it made, perhaps none."""
+
+    work: Work
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSink:
+    """A sink with what the pipeline must know of it."""
+
+    name: str
+    sink: EventSink
+    required: bool
+
+
+class Outlet:
+    """Writes deliveries to one sink, and tells the tracker when they are durable."""
+
+    def __init__(
+        self,
+        named: NamedSink,
+        *,
+        tracker: Tracker,
+        metrics: Metrics,
+        clock: Clock,
+        give_up_after_s: float,
+        stopping: threading.Event,
+    ) -> None:
+        self.name = named.name
+        self.required = named.required
+        self._sink = named.sink
+        self._tracker = tracker
+        self._metrics = metrics
+        self._clock = clock
+        self._give_up_after_s = give_up_after_s
+        self._stopping = stopping
+        buffer = Fifo[Delivery](CAPACITY) if named.required else DropOldest(CAPACITY, lambda _: True, self._dropped)
+        self.channel: Channel[Delivery, Delivery] = Channel(buffer, clock=clock)
+
+    def work(self) -> None:
+        """Until the channel ends. Raises SinkError when a required sink has refused for too long."""
+        try:
+            while deliveries := self.channel.get_many(MOST_AT_ONCE):
+                self._deliver(deliveries)
+        finally:
+            self._sink.close()
+
+    def _deliver(self, deliveries: Sequence[Delivery]) -> None:
+        events = [event for delivery in deliveries for event in delivery.events]
+        if events:
+            try:
+                self._until_accepted(lambda: self._sink.write(events))
+                self._until_accepted(lambda: self._sink.flush(Deadline(FLUSH_S, self._clock)))
+            except SinkError as error:
+                if self.required:
+                    raise
+                log.error("events_lost", sink=self.name, events=len(events), reason=str(error))
+                self._metrics.events.labels(self.name, "dropped").inc(len(events))
+                return
+            self._metrics.events.labels(self.name, "durable").inc(len(events))
+        if self.required:
+            self._acknowledge(deliveries)
+
+    def _until_accepted(self, attempt: Callable[[], None]) -> None:
+        patience = Deadline(self._give_up_after_s, self._clock)
+        while True:
+            try:
+                return attempt()
+            except SinkError as error:
+                if not self.required or error.retry_after_s is None or patience.expired:
+                    raise
+                log.warning("sink_retry", sink=self.name, reason=str(error), retry_after_s=error.retry_after_s)
+                if self._stopping.wait(min(error.retry_after_s, patience.remaining_s())):
+                    attempt()
+                    return None
+
+    def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        now_s = self._clock.monotonic_s()
+        for delivery in deliveries:
+            if isinstance(delivery.work, Window) and delivery.events:
+                self._metrics.latency_s.observe(now_s - delivery.work.ready_s)
+            self._tracker.done(delivery.work)
+
+    def _dropped(self, delivery: Delivery) -> None:
+        self._metrics.events.labels(self.name, "dropped").inc(len(delivery.events))
+
+
+class Outlets:
+    """All sinks of a pipeline."""
+
+    def __init__(self, outlets: Sequence[Outlet], tracker: Tracker) -> None:
+        self._outlets = outlets
+        self._tracker = tracker
+
+    def deliver(self, work: Work, events: Sequence[Event] = ()) -> None:
+        """Send a finished part of `work` to every sink; blocks while a required one is full."""
+        delivery = Delivery(work, tuple(events))
+        for outlet in self._outlets:
+            outlet.channel.put(delivery)
+        if not any(outlet.required for outlet in self._outlets):
+            self._tracker.done(work)

@@ -1,0 +1,200 @@
+"""A whole pipeline: its stages, wired; run to the end or until it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from pengi_stream.clock import Clock, SystemClock
+from pengi_stream.engine.batcher import Batcher
+from pengi_stream.engine.gate import Gate
+from pengi_stream.engine.windower import Windower, WindowSpec
+from pengi_stream.errors import PengiStreamError
+from pengi_stream.metrics import Metrics
+from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink
+from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
+from pengi_stream.runtime.inference import DeadLetters, Inference
+from pengi_stream.runtime.intake import Asked, Intake, Ready, read_source
+from pengi_stream.runtime.outlets import NamedSink, Outlet, Outlets
+from pengi_stream.runtime.stage import Abortable, Closable, Stage
+from pengi_stream.runtime.tracker import Tracker
+from pengi_stream.types import Frame, Prompt, SourceItem
+
+log = structlog.get_logger()
+
+FRAMES_WAITING = 256  # frames between a source and its windower
+BATCHES_WAITING = 4  # batches' worth of stored requests between the windowers and the model
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSource:
+    """A source, and whether it can wait."""
+
+    source: AudioSource
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a pipeline is made of, built."""
+
+    name: str
+    model: AudioLanguageModel
+    windows: WindowSpec
+    min_dbfs: float | None
+    prompts: Sequence[Prompt]
+    sources: Sequence[LiveSource]
+    sinks: Sequence[NamedSink]
+    dead_letters: DeadLetterSink | None = None
+    max_batch_size: int = 16
+    max_wait_s: float = 0.25
+    max_age_s: float = 30.0
+    give_up_after_s: float = 60.0
+    drain_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    errors: tuple[str, ...] = ()
+    """One line for each thing that failed; the first one ended the run"""
+    bad_records: int = 0
+    """Bad records and windows that nothing kept: they were reported, the rest was done"""
+    abandoned: int = 0
+    """Requests that the deadline of the shutdown cut off"""
+
+    @property
+    def ok(self) -> bool:
+        return not (self.errors or self.bad_records or self.abandoned)
+
+
+class Pipeline:
+    """Runs once. `run` blocks; `stop` may be called from any thread or signal handler."""
+
+    def __init__(self, parts: Parts, *, clock: Clock | None = None) -> None:
+        self._parts = parts
+        self._clock = clock or SystemClock()
+        self.metrics = Metrics()
+        self._errors: list[str] = []
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._dead_letters = DeadLetters(parts.dead_letters)
+        self._tracker = Tracker([part.source.commit for part in parts.sources])
+        self._outlets = [self._outlet(sink) for sink in parts.sinks]
+        self._requests = self._request_channel()
+        self._stages = [*self._intake_stages(), self._model_stage(), *self._sink_stages()]
+
+    def run(self) -> Outcome:
+        """Until all sources have ended and all events are durable, or until `stop`, or an error."""
+        for stage in reversed(self._stages):
+            stage.start()
+        watcher = threading.Thread(target=self._await_stages, name="watcher", daemon=True)
+        watcher.start()
+        self._wake.wait()
+        if self._stopping.is_set():
+            for part in self._parts.sources:
+                part.source.close()
+            watcher.join(self._parts.drain_s)
+        abandoned = self._abandon()
+        return Outcome(tuple(self._errors), self._dead_letters.unkept, abandoned)
+
+    def stop(self) -> None:
+        """End the sources and drain what was heard, within `drain_s`. Returns at once."""
+        self._stopping.set()
+        self._wake.set()
+
+    def _await_stages(self) -> None:
+        for stage in self._stages:
+            stage.join()
+        self._wake.set()
+
+    def _failed(self, stage: str, error: Exception) -> None:
+        log.debug("stage_failed", stage=stage, exc_info=error)
+        self._errors.append(f"{error}" if isinstance(error, PengiStreamError) else f"{stage}: {error!r}")
+        self.stop()
+
+    def _abandon(self) -> int:
+        """Cut off what is still on its way, and count it."""
+        self._requests.abort()
+        for outlet in self._outlets:
+            outlet.channel.abort()
+        ledgers = self.metrics.ledgers
+        abandoned = ledgers.in_flight("requests")
+        ledgers.leave("requests", "abandoned", abandoned)
+        return abandoned
+
+    def _intake_stages(self) -> list[Stage]:
+        stages = []
+        parts_per_request = max(1, sum(outlet.required for outlet in self._outlets))
+        for number, part in enumerate(self._parts.sources):
+            frames = self._frame_channel(part.live)
+            intake = Intake(
+                number,
+                Windower(self._parts.windows),
+                Gate(self._parts.min_dbfs),
+                self._parts.prompts,
+                tracker=self._tracker,
+                parts_per_request=parts_per_request,
+                metrics=self.metrics,
+                clock=self._clock,
+            )
+            stages += [
+                self._stage(f"source-{number}", partial(read_source, part.source, frames), writes=[frames]),
+                self._stage(f"intake-{number}", partial(intake.work, frames, self._requests), frames, [self._requests]),
+            ]
+        return stages
+
+    def _model_stage(self) -> Stage:
+        inference = Inference(
+            model=self._parts.model,
+            pipeline=self._parts.name,
+            outlets=Outlets(self._outlets, self._tracker),
+            dead_letters=self._dead_letters,
+            metrics=self.metrics,
+            clock=self._clock,
+        )
+        channels = [outlet.channel for outlet in self._outlets]
+        return self._stage("model", partial(inference.work, self._requests), self._requests, channels)
+
+    def _sink_stages(self) -> list[Stage]:
+        return [self._stage(f"sink-{outlet.name}", outlet.work, outlet.channel) for outlet in self._outlets]
+
+    def _stage(
+        self, name: str, work: Callable[[], None], reads: Abortable | None = None, writes: Sequence[Closable] = ()
+    ) -> Stage:
+        return Stage(name, work, on_error=self._failed, reads=reads, writes=writes)
+
+    def _frame_channel(self, live: bool) -> Channel[SourceItem, SourceItem]:
+        buffer: Fifo[SourceItem] = Fifo(FRAMES_WAITING)
+        if live:
+            buffer = DropOldest(FRAMES_WAITING, lambda item: isinstance(item, Frame), self._frame_dropped)
+        return Channel(buffer, clock=self._clock)
+
+    def _request_channel(self) -> Channel[Asked, Ready]:
+        parts = self._parts
+        batcher = Batcher(
+            max_batch_size=parts.max_batch_size,
+            max_wait_s=parts.max_wait_s,
+            max_age_s=parts.max_age_s,
+            capacity=parts.max_batch_size * BATCHES_WAITING,
+        )
+        return Channel(batcher, producers=len(parts.sources), clock=self._clock)
+
+    def _outlet(self, sink: NamedSink) -> Outlet:
+        return Outlet(
+            sink,
+            tracker=self._tracker,
+            metrics=self.metrics,
+            clock=self._clock,
+            give_up_after_s=self._parts.give_up_after_s,
+            stopping=self._stopping,
+        )
+
+    def _frame_dropped(self, item: SourceItem) -> None:
+        self.metrics.frames_dropped.inc()
+        log.warning("frame_dropped", stream_id=item.stream.id)
