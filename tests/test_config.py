@@ -1,0 +1,92 @@
+"""A pipeline file says what it means, and a wrong one says what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jsonschema import validate
+
+from pengi_stream.config import PipelineConfig, json_schema, load_config, parse_config
+from pengi_stream.errors import ConfigError
+
+MINIMAL = {"model": {"type": "fake"}, "sources": [{"type": "file", "path": "a.wav"}]}
+
+
+def parsed(data: dict[str, object], **layers: object) -> PipelineConfig:
+    return parse_config(data, name="test", origin="test.yaml", **{"environment": {}, **layers})  # type: ignore[arg-type]
+
+
+def test_a_file_may_be_as_short_as_its_sources(tmp_path: Path) -> None:
+    file = tmp_path / "kitchen.yaml"
+    file.write_text("sources: [{type: file, path: a.wav}]\n")
+    config = load_config(file, environment={})
+    assert config.name == "kitchen"
+    assert config.model.type == "pengi"
+    assert [prompt.build().text for prompt in config.prompts] == ["generate audio caption"]
+
+
+def test_the_command_line_wins_over_the_environment_which_wins_over_the_file() -> None:
+    data = {**MINIMAL, "batch": {"max_wait_s": 1, "max_batch_size": 2, "max_age_s": 3}}
+    environment = {"PENGI_STREAM_BATCH__MAX_WAIT_S": "5", "PENGI_STREAM_BATCH__MAX_BATCH_SIZE": "6", "OTHER": "x"}
+    batch = parsed(data, environment=environment, overrides=["batch.max_wait_s=7"]).batch
+    assert (batch.max_wait_s, batch.max_batch_size, batch.max_age_s) == (7, 6, 3)
+
+
+def test_an_item_of_a_list_is_overridden_by_its_index() -> None:
+    config = parsed(MINIMAL, overrides=["sources.0.path=b.wav"])
+    assert config.sources[0].model_dump()["path"] == "b.wav"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"batch": {"max_wait": 1}}, ["batch", "'max_wait'", "did you mean 'max_wait_s'?"]),
+        ({"promts": []}, ["'promts'", "did you mean 'prompts'?"]),
+        ({"sources": [{"type": "fil", "path": "a"}]}, ["sources.0", "'fil'", "did you mean 'file'?"]),
+        ({"sources": [{"path": "a"}]}, ["sources.0", "`type` is missing", "file"]),
+        ({"sources": [{"type": "file", "pth": "a"}]}, ["sources.0", "'pth'", "did you mean 'path'?"]),
+        ({"sources": []}, ["sources"]),
+        ({"window": {"tail": "crop"}}, ["window.tail", "'pad', 'repeat' or 'drop'"]),
+        ({"prompts": [{"id": "a"}]}, ["prompts.0", "'a'", "`text` or `task`"]),
+        ({"prompts": [{"id": "a", "task": "captions"}]}, ["prompts.0", "'captions'", "caption"]),
+        ({"prompts": [{"id": "a", "task": "tags"}, {"id": "a", "task": "scene"}]}, ["found twice", "a"]),
+        ({"prompts": [{"id": "a", "task": "classify"}]}, ["classify", "labels"]),
+    ],
+)
+def test_a_wrong_file_names_the_place_and_the_mend(data: dict[str, object], words: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        parsed({**MINIMAL, **data})
+    for word in ["test.yaml", *words]:
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_key_in_the_environment_is_an_error_too() -> None:
+    with pytest.raises(ConfigError, match="max_wait_s"):
+        parsed(MINIMAL, environment={"PENGI_STREAM_BATCH__MAX_WAIT": "1"})
+
+
+@pytest.mark.parametrize("override", ["batch", "sources.7.path=x", "name.x=1"])
+def test_a_wrong_override_is_named(override: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        parsed(MINIMAL, overrides=[override])
+
+
+@pytest.mark.parametrize("text", ["- just\n- a list\n", "a: [", "\x00"])
+def test_a_file_that_is_no_pipeline_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        load_config(file, environment={})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml.*No such file"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_the_schema_accepts_what_the_parser_accepts() -> None:
+    schema = json_schema()
+    validate({**MINIMAL, "prompts": [{"id": "a", "task": "tags"}], "sinks": [{"type": "jsonl", "path": "x"}]}, schema)
+    assert "starts_at" in str(schema["properties"]["sources"])
