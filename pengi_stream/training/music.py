@@ -27,7 +27,8 @@ GENERAL_MIDI = (
     (range(57, 58), "trombone"), (range(60, 61), "french horn"), (range(61, 64), "brass"), (range(64, 68), "saxophone"),
     (range(68, 69), "oboe"), (range(70, 71), "bassoon"), (range(71, 72), "clarinet"), (range(73, 76), "flute"),
     (range(78, 79), "whistling"), (range(80, 104), "synthesizer"), (range(104, 105), "sitar"),
-    (range(105, 106), "banjo"), (range(109, 110), "bagpipes"), (range(110, 111), "violin"), (range(114, 115), "steelpan"),
+    (range(105, 106), "banjo"), (range(109, 110), "bagpipes"), (range(110, 111), "violin"),
+    (range(114, 115), "steelpan"),
 )  # fmt: skip
 
 

@@ -100,7 +100,9 @@ class TextWriter:
             return Text(QUESTION + "what is making the sound?", self._sounds[content.sounds[0]].label)
         if draw < 0.35 and not content.caption:
             count = 0 if content.sounds == (SILENCE,) else len(content.sounds)
-            return Text(QUESTION + "how many different sounds are there?", ("none", "one", "two", "three")[min(count, 3)])
+            return Text(
+                QUESTION + "how many different sounds are there?", ("none", "one", "two", "three")[min(count, 3)]
+            )
         related = {p for name in content.sounds for p in (name, *self._parents.get(name, ()))}
         if draw < 0.7:
             true = [name for name in self._names if name in related]

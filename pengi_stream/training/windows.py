@@ -60,9 +60,10 @@ def plan_windows(clips: Sequence[Clip], mixtures: int, seed: int) -> list[Window
     for clip in training:
         by_label.setdefault(clip.label, []).append(clip)
     labels = sorted(set(by_label) - {"silence"})
+    common = sorted({"speech", "music"} & set(by_label), reverse=True)
     for index in range(mixtures):
         first, second = (str(label) for label in rng.choice(labels, 2, replace=False))
-        first, second = (str(rng.choice(["speech", "music"])) if rng.random() < 0.2 else x for x in (first, second))
+        first, second = (str(rng.choice(common)) if rng.random() < 0.2 and common else x for x in (first, second))
         if first != second:
             pair = tuple(by_label[x][int(rng.integers(len(by_label[x])))] for x in (first, second))
             plans.append(WindowPlan(pair, clean=False, seed=index))
