@@ -50,9 +50,7 @@ class Ledgers(Collector):
             for fate, n in fates.items():
                 counter.add_metric([fate], n)
             yield counter
-            yield GaugeMetricFamily(
-                f"pengi_stream_{name}_in_flight", f"{name} on their way", value=_in_flight(fates)
-            )
+            yield GaugeMetricFamily(f"pengi_stream_{name}_in_flight", f"{name} on their way", value=_in_flight(fates))
 
     def _add(self, ledger: str, fate: str, n: int) -> None:
         with self._lock:
@@ -70,9 +68,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.ledgers = Ledgers()
         self.registry.register(self.ledgers)
-        self.audio_s = Counter(
-            "pengi_stream_audio_seconds", "Seconds of audio that arrived", registry=self.registry
-        )
+        self.audio_s = Counter("pengi_stream_audio_seconds", "Seconds of audio that arrived", registry=self.registry)
         self.frames_dropped = Counter(
             "pengi_stream_frames_dropped", "Frames of live sources dropped by back-pressure", registry=self.registry
         )

@@ -124,6 +124,8 @@ class BadRecord:
     value: bytes | None = None
     """Original bytes, where the source has them at hand."""
     headers: tuple[tuple[str, bytes], ...] = ()
+    time_ns: int = 0
+    """UTC of the place in the stream that it concerns, as far as the source knows"""
     position: Position | None = None
 
 

@@ -19,7 +19,7 @@ class Format(StrEnum):
     csv = "csv"
 
 
-def caption(  # noqa: PLR0913, PLR0917  one argument an option
+def caption(
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs.")],
     prompt: Prompts = None,
     labels: Labels = None,

@@ -49,7 +49,11 @@ def describe(outcome: Outcome) -> str:
 
 
 def quick_config(
-    name: str, source: dict[str, Any], sinks: Sequence[dict[str, Any]], questions: Sequence[dict[str, Any]], hop_s: float | None
+    name: str,
+    source: dict[str, Any],
+    sinks: Sequence[dict[str, Any]],
+    questions: Sequence[dict[str, Any]],
+    hop_s: float | None,
 ) -> PipelineConfig:
     """The pipeline of a command that needs no file. Raises ConfigError."""
     data = {"sources": [source], "sinks": list(sinks), "prompts": list(questions), "window": {"hop_s": hop_s}}
@@ -60,5 +64,7 @@ def questions(prompts: Sequence[str] | None, labels: str | None) -> list[dict[st
     """Prompts as in a pipeline file; `labels` makes each of them close-ended."""
     chosen = [label.strip() for label in (labels or "").split(",") if label.strip()]
     if not prompts:
-        return [{"id": "labels", "task": "classify", "labels": chosen} if chosen else {"id": "caption", "task": "caption"}]
+        return [
+            {"id": "labels", "task": "classify", "labels": chosen} if chosen else {"id": "caption", "task": "caption"}
+        ]
     return [{"id": f"prompt-{i}", "text": text, "labels": chosen} for i, text in enumerate(prompts, start=1)]

@@ -8,7 +8,41 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from pengi_stream.audio.decode import duration_s
 from pengi_stream.clock import Deadline, parse_rfc3339
 from pengi_stream.runtime.outlets import NamedSink
 from pengi_stream.types import NS_PER_S, Event
+
+
+class ProgressSink:
+    """Advances a bar to where the texts of all streams have come."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+        self._ends_s: dict[str, float] = {}
+
+    def write(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if "window_end" in event.data:
+                self._ends_s[event.stream_id] = parse_rfc3339(str(event.data["window_end"])) / NS_PER_S
+        self._progress.update(self._task, completed=sum(self._ends_s.values()))
+
+    def flush(self, deadline: Deadline) -> None:
+        """Nothing to keep."""
+
+    def close(self) -> None:
+        """The bar is closed by its owner."""
+
+
+@contextmanager
+def progress_sinks(total_s: float) -> Iterator[list[NamedSink]]:
+    """While inside, a bar on stderr shows how much of `total_s` is done; no bar where stderr is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield []
+        return
+    columns = (TextColumn("{task.completed:.0f} of {task.total:.0f} s"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("caption", total=total_s)
+        yield [NamedSink("progress", ProgressSink(progress, task), required=False)]
+        progress.update(task, completed=total_s)

@@ -8,7 +8,7 @@ from typing import cast
 import structlog
 
 from pengi_stream.config import PipelineConfig, WindowConfig
-from pengi_stream.engine.windower import WindowSpec
+from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import ConfigError
 from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, EventSink
 from pengi_stream.runtime.outlets import NamedSink

@@ -111,6 +111,7 @@ class Inference:
             stream=window.stream,
             reason=f"the model failed on the window at {window.offset_s:.2f} s, prompt {request.prompt.id!r}: {error}",
             exception=type(error).__name__,
+            time_ns=window.start_ns,
             position=window.position,
         )
         log.error("request_failed", stream_id=window.stream.id, reason=record.reason)

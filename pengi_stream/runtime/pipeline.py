@@ -12,7 +12,8 @@ import structlog
 from pengi_stream.clock import Clock, SystemClock
 from pengi_stream.engine.batcher import Batcher
 from pengi_stream.engine.gate import Gate
-from pengi_stream.engine.windower import Windower, WindowSpec
+from pengi_stream.engine.segment import WindowSpec
+from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.metrics import Metrics
 from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink

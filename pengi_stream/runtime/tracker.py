@@ -48,15 +48,14 @@ class Tracker:
         """`work` is on its way, and will be `done` once for each of its parts."""
         with self._lock:
             self._open[id(work)] = _Open(source, work, parts)
-            self._watermarks[source].opened(id(work), work.stream.id, work.position)
+            self._watermarks[source].opened(id(work), work.position)
 
     def advanced(self, source: int, stream: Stream, read: Position | None, hold: Position | None) -> None:
         """`source` was read up to and with `read`; the next window of `stream` begins at `hold`."""
         if read is None:
             return
         with self._lock:
-            self._watermarks[source].held(stream.id, hold)
-            self._watermarks[source].read(read)
+            self._watermarks[source].read(stream.id, read, hold)
             self._commit(source)
 
     def done(self, work: Work) -> None:

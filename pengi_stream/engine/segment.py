@@ -1,0 +1,134 @@
+"""One segment of one stream: samples in, windows at k * hop out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+
+from pengi_stream.audio.pcm import to_mono
+from pengi_stream.audio.resample import Resampler
+from pengi_stream.types import Frame, Position, Samples, Window
+
+Tail = Literal["pad", "repeat", "drop"]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSpec:
+    """How segments are cut."""
+
+    sample_rate: int
+    """Hertz, the model's"""
+    window_samples: int
+    hop_samples: int
+    tail: Tail
+    """What becomes of samples at the end that no whole window covers"""
+
+
+class Segment:
+    """Cuts the frames of one segment into windows, whatever the size of the frames. No clock, no I/O.
+
+    Holds about one window of samples.
+    """
+
+    def __init__(self, spec: WindowSpec, first: Frame) -> None:
+        self._spec = spec
+        self._stream = first.stream
+        self._rate = first.sample_rate
+        self._source_origin = first.first_sample
+        self._origin = round(Fraction(first.first_sample * spec.sample_rate, first.sample_rate))
+        self._time = first.time
+        self._resampler = Resampler(first.sample_rate, spec.sample_rate)
+        self._chunks: deque[Samples] = deque()
+        self._start = 0  # of the first chunk, in samples of the segment at the model's rate
+        self._end = 0
+        self._next = 0  # start of the next window
+        self._positions: deque[tuple[int, Position]] = deque()
+        self.expected_sample = first.first_sample
+        """The source's index of the sample that comes next"""
+
+    @property
+    def hold(self) -> Position | None:
+        """Of the frame in which a replay must begin to make the next window again."""
+        return self._positions[0][1] if self._positions else None
+
+    @property
+    def sample_rate(self) -> int:
+        """Hertz, the source's"""
+        return self._rate
+
+    def push(self, frame: Frame, now_s: float) -> Iterator[Window]:
+        """The windows that `frame` completes; it must follow on the last one."""
+        self._time = frame.time
+        if frame.position is not None:
+            self._positions.append((frame.first_sample, frame.position))
+        self.expected_sample = frame.end_sample
+        self._append(self._resampler.push(to_mono(frame.samples)))
+        yield from self._whole_windows(now_s)
+
+    def finish(self, now_s: float) -> Iterator[Window]:
+        """The windows that the end of the segment completes, and its tail."""
+        self._append(self._resampler.flush())
+        yield from self._whole_windows(now_s)
+        covered = self._next - self._spec.hop_samples + self._spec.window_samples if self._next else 0
+        if self._end > max(covered, self._next) and self._spec.tail != "drop":
+            rest = self._cut(self._end - self._next)
+            yield self._window(self._fill(rest), len(rest), now_s)
+        self._positions.clear()
+
+    def _append(self, samples: Samples) -> None:
+        if len(samples):
+            self._chunks.append(samples)
+            self._end += len(samples)
+
+    def _whole_windows(self, now_s: float) -> Iterator[Window]:
+        while self._end - self._next >= self._spec.window_samples:
+            yield self._window(self._cut(self._spec.window_samples), self._spec.window_samples, now_s)
+            self._next += self._spec.hop_samples
+            self._forget()
+        self._forget()
+
+    def _cut(self, length: int) -> Samples:
+        """`length` samples from the next window's start on."""
+        samples = np.concatenate(self._chunks)[self._next - self._start :]
+        self._chunks = deque([samples])
+        self._start = self._next
+        return samples[:length]
+
+    def _fill(self, rest: Samples) -> Samples:
+        size = self._spec.window_samples
+        if self._spec.tail == "repeat":
+            return np.resize(rest, size)
+        return np.pad(rest, (0, size - len(rest)))
+
+    def _window(self, samples: Samples, valid_samples: int, now_s: float) -> Window:
+        first = self._origin + self._next
+        return Window(
+            stream=self._stream,
+            segment_sample=self._origin,
+            first_sample=first,
+            samples=samples,
+            valid_samples=valid_samples,
+            sample_rate=self._spec.sample_rate,
+            start_ns=self._utc_ns(self._next),
+            end_ns=self._utc_ns(self._next + valid_samples),
+            ready_s=now_s,
+            position=self.hold,
+        )
+
+    def _utc_ns(self, sample: int) -> int:
+        return self._time.at(self._source_origin + Fraction(sample * self._rate, self._spec.sample_rate))
+
+    def _forget(self) -> None:
+        """Let go of samples and positions that no later window needs."""
+        while self._chunks and self._start + len(self._chunks[0]) <= self._next:
+            self._start += len(self._chunks.popleft())
+        needed = (
+            self._source_origin + self._next * self._rate // self._spec.sample_rate - self._resampler.filter_samples
+        )
+        while len(self._positions) > 1 and self._positions[1][0] <= needed:
+            self._positions.popleft()

@@ -1,0 +1,350 @@
+"""A whole pipeline in memory: everything arrives once, and failures end where they should."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pengi_stream.clock import Deadline
+from pengi_stream.engine.segment import WindowSpec
+from pengi_stream.errors import ModelError, SinkError, SourceError
+from pengi_stream.models.fake import FakeModelConfig
+from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.runtime.outlets import NamedSink
+from pengi_stream.runtime.pipeline import LiveSource, Outcome, Parts, Pipeline
+from pengi_stream.testing import ListSink, ScriptedSource
+from pengi_stream.types import (
+    BadRecord,
+    Batch,
+    Event,
+    Frame,
+    Gap,
+    Generation,
+    Position,
+    Prompt,
+    SourceItem,
+    Stream,
+    StreamEnd,
+    TimeMap,
+)
+
+RATE = 16_000
+PROMPT = Prompt("caption", "generate audio caption")
+
+
+def tone(stream: Stream, seconds: float, *, hz: float = 440.0, start: int = 0, offset: int | None = None) -> list[Frame]:
+    """A tone as frames of 0.1 s; with `offset`, frame k has the position `offset` + k."""
+    n = round(seconds * RATE)
+    samples = (0.3 * np.sin(2 * np.pi * hz * (start + np.arange(n)) / RATE)).astype(np.float32)[:, None]
+    size = RATE // 10
+    return [
+        Frame(
+            stream,
+            start + i,
+            samples[i : i + size],
+            RATE,
+            TimeMap(0, 0, RATE),
+            None if offset is None else Position("audio/0", offset + i // size),
+        )
+        for i in range(0, n, size)
+    ]
+
+
+def fake(window_s: float = 1.0) -> AudioLanguageModel:
+    return FakeModelConfig(type="fake", window_s=window_s).build()
+
+
+def pipeline(
+    items: Sequence[SourceItem] | LiveSource,
+    sinks: Sequence[NamedSink],
+    *,
+    model: AudioLanguageModel | None = None,
+    prompts: Sequence[Prompt] = (PROMPT,),
+    **options: object,
+) -> Pipeline:
+    source = items if isinstance(items, LiveSource) else LiveSource(ScriptedSource(items), live=False)
+    model = model or fake()
+    parts = Parts(
+        name="test",
+        model=model,
+        windows=WindowSpec(model.sample_rate, model.window_samples, model.window_samples // 2, "repeat"),
+        min_dbfs=-60,
+        prompts=prompts,
+        sources=[source],
+        sinks=sinks,
+        max_wait_s=0.01,
+    )
+    return Pipeline(replace(parts, **options))  # type: ignore[arg-type]
+
+
+def required(sink: ListSink) -> NamedSink:
+    return NamedSink("list", sink, required=True)
+
+
+def texts(sink: ListSink) -> list[Event]:
+    return [event for event in sink.events if event.type == "pengi_stream.text"]
+
+
+def assert_balanced(run: Pipeline) -> None:
+    for ledger in ("records", "windows", "requests"):
+        assert run.metrics.ledgers.in_flight(ledger) == 0
+
+
+def test_each_window_and_prompt_gives_one_event_in_order() -> None:
+    stream, sink = Stream("a"), ListSink()
+    prompts = [PROMPT, Prompt("tags", "generate metadata")]
+    run = pipeline([*tone(stream, 3.0), StreamEnd(stream)], [required(sink)], prompts=prompts)
+    assert run.run() == Outcome()
+    found = [(event.data["prompt_id"], event.data["first_sample"]) for event in sink.events]
+    starts = [0, 8_000, 16_000, 24_000, 32_000]
+    for prompt in prompts:
+        assert [sample for prompt_id, sample in found if prompt_id == prompt.id] == starts
+    assert len({event.id for event in sink.events}) == len(sink.events)
+    assert_balanced(run)
+
+
+def test_a_gap_is_an_event_between_the_texts_on_its_two_sides() -> None:
+    stream, sink = Stream("a"), ListSink()
+    hole = Gap(stream, 16_000, 16_000, RATE, TimeMap(0, 0, RATE), "unplugged")
+    items = [*tone(stream, 1.0), hole, *tone(stream, 1.0, start=32_000), StreamEnd(stream)]
+    assert pipeline(items, [required(sink)]).run().ok
+    kinds = [(event.type, event.data["first_sample"]) for event in sink.events]
+    assert kinds == [("pengi_stream.text", 0), ("pengi_stream.gap", 16_000), ("pengi_stream.text", 32_000)]
+
+
+def test_silence_is_gated_and_counted() -> None:
+    stream, sink = Stream("a"), ListSink()
+    silent = [replace(frame, samples=np.zeros_like(frame.samples)) for frame in tone(stream, 3.0)]
+    run = pipeline([*silent, StreamEnd(stream)], [required(sink)])
+    assert run.run().ok
+    assert sink.events == []
+    assert run.metrics.ledgers.count("windows", "gated") == 5
+
+
+def test_a_prompt_is_asked_only_of_the_streams_that_it_names() -> None:
+    door, hall, sink = Stream("door-1"), Stream("hall"), ListSink()
+    items = [*tone(door, 1.0), *tone(hall, 1.0), StreamEnd(door), StreamEnd(hall)]
+    assert pipeline(items, [required(sink)], prompts=[replace(PROMPT, streams=("door-*",))]).run().ok
+    assert {event.stream_id for event in sink.events} == {"door-1"}
+
+
+def test_texts_below_the_threshold_are_not_emitted() -> None:
+    stream, sink = Stream("a"), ListSink()
+    run = pipeline([*tone(stream, 1.0), StreamEnd(stream)], [required(sink)], prompts=[replace(PROMPT, threshold=1.0)])
+    assert run.run().ok
+    assert texts(sink) == []
+    assert_balanced(run)
+
+
+def test_a_position_is_committed_when_all_before_it_is_durable_and_no_sooner() -> None:
+    stream, sink = Stream("a"), ListSink()
+    source = ScriptedSource([*tone(stream, 3.0, offset=0), StreamEnd(stream, Position("audio/0", 30))])
+    commits: list[tuple[int, int]] = []
+    source.commit = lambda position: commits.append((position.offset, len(sink.events)))  # type: ignore[method-assign]
+    assert pipeline(LiveSource(source, live=False), [required(sink)]).run().ok
+    assert commits[-1][0] == 31
+    assert commits == sorted(commits)
+    for offset, written in commits[:-1]:
+        windows_that_begin_before = sum(1 for start in range(0, 25, 5) if start < offset)
+        assert written >= windows_that_begin_before
+
+
+class Moody:
+    """A model that fails on what `refuses` names."""
+
+    def __init__(self, refuses: set[int] | None) -> None:
+        self._model = fake()
+        self._refuses = refuses
+        self.sample_rate = self._model.sample_rate
+        self.window_samples = self._model.window_samples
+        self.hop_grid_samples = self._model.hop_grid_samples
+        self.identity = "moody"
+
+    def generate(self, batch: Batch) -> list[Generation]:
+        loud = [r for r in batch.requests if np.any(r.window.samples)]
+        if self._refuses is None or any(r.first_sample in self._refuses for r in loud):
+            raise ModelError("out of patience")
+        return self._model.generate(batch)
+
+    def warmup(self) -> None:
+        """Nothing to warm."""
+
+
+def test_a_window_on_which_the_model_fails_is_reported_and_its_neighbours_are_done() -> None:
+    stream, sink = Stream("a"), ListSink()
+    run = pipeline([*tone(stream, 3.0), StreamEnd(stream)], [required(sink)], model=Moody({16_000}))
+    outcome = run.run()
+    assert (outcome.errors, outcome.bad_records) == ((), 1)
+    assert [event.data["first_sample"] for event in texts(sink)] == [0, 8_000, 24_000, 32_000]
+    [report] = [event for event in sink.events if event.type == "pengi_stream.source"]
+    assert "out of patience" in str(report.data["reason"])
+    assert_balanced(run)
+
+
+def test_a_model_that_fails_on_everything_ends_the_run_with_its_error() -> None:
+    stream = Stream("a")
+    outcome = pipeline([*tone(stream, 3.0), StreamEnd(stream)], [required(ListSink())], model=Moody(None)).run()
+    assert "out of patience" in outcome.errors[0]
+
+
+class Refusing(ListSink):
+    """A sink that refuses its first writes."""
+
+    def __init__(self, times: int, retry_after_s: float | None) -> None:
+        super().__init__()
+        self._times = times
+        self._retry_after_s = retry_after_s
+
+    def write(self, events: Sequence[Event]) -> None:
+        if self._times:
+            self._times -= 1
+            raise SinkError("disk is full", self._retry_after_s)
+        super().write(events)
+
+
+def test_a_sink_that_refuses_for_a_while_loses_nothing() -> None:
+    stream, sink = Stream("a"), Refusing(3, 0.001)
+    assert pipeline([*tone(stream, 3.0), StreamEnd(stream)], [required(sink)]).run().ok
+    assert len(sink.events) == 5
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 0.001])
+def test_a_required_sink_that_never_accepts_ends_the_run_with_its_error(retry_after_s: float | None) -> None:
+    stream, source = Stream("a"), ScriptedSource([], hold_open=True)
+    source = ScriptedSource(tone(stream, 3.0), hold_open=True)
+    sink = Refusing(10**9, retry_after_s)
+    outcome = pipeline(LiveSource(source, live=False), [required(sink)], give_up_after_s=0.02, drain_s=5).run()
+    assert outcome.errors == ("disk is full",)
+
+
+def test_an_optional_sink_that_fails_disturbs_nobody() -> None:
+    stream, good = Stream("a"), ListSink()
+    sinks = [NamedSink("bad", Refusing(10**9, None), required=False), required(good)]
+    run = pipeline([*tone(stream, 3.0), StreamEnd(stream)], sinks)
+    assert run.run().ok
+    assert len(good.events) == 5
+    assert run.metrics.events.labels("bad", "dropped")._value.get() == 5
+
+
+class Stuck(ListSink):
+    """A sink that does not return from a write until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let_go = threading.Event()
+
+    def write(self, events: Sequence[Event]) -> None:
+        self.let_go.wait()
+        super().write(events)
+
+
+def test_a_slow_sink_delays_no_fast_one() -> None:
+    stream, slow, fast = Stream("a"), Stuck(), ListSink()
+    seen = threading.Event()
+    flush = fast.flush
+
+    def flushed(deadline: Deadline) -> None:
+        flush(deadline)
+        if len(fast.events) == 5:
+            seen.set()
+
+    fast.flush = flushed  # type: ignore[method-assign]
+    sinks = [NamedSink("slow", slow, required=True), NamedSink("fast", fast, required=True)]
+    run = pipeline([*tone(stream, 3.0), StreamEnd(stream)], sinks)
+    ended: list[Outcome] = []
+    runner = threading.Thread(target=lambda: ended.append(run.run()))
+    runner.start()
+    assert seen.wait(10)
+    slow.let_go.set()
+    runner.join(10)
+    assert ended == [Outcome()]
+    assert len(slow.events) == 5
+
+
+def test_stop_drains_what_was_heard() -> None:
+    stream, sink = Stream("a"), ListSink()
+    source = ScriptedSource(tone(stream, 3.0), hold_open=True)
+    run = pipeline(LiveSource(source, live=True), [required(sink)])
+    heard = threading.Event()
+    flush = sink.flush
+    sink.flush = lambda deadline: (flush(deadline), heard.set())[0]  # type: ignore[method-assign, func-returns-value]
+    ended: list[Outcome] = []
+    runner = threading.Thread(target=lambda: ended.append(run.run()))
+    runner.start()
+    assert heard.wait(10)
+    run.stop()
+    runner.join(10)
+    assert ended[0].ok
+    assert [event.data["first_sample"] for event in sink.events][:5] == [0, 8_000, 16_000, 24_000, 32_000]
+
+
+def test_a_shutdown_that_cannot_drain_ends_at_its_deadline_and_says_what_it_abandoned() -> None:
+    stream, stuck = Stream("a"), Stuck()
+    source = ScriptedSource(tone(stream, 3.0), hold_open=True)
+    run = pipeline(LiveSource(source, live=False), [required(stuck)], drain_s=0.05, model=Moody(set()))
+    run.stop()
+    outcome = run.run()
+    stuck.let_go.set()
+    assert_balanced(run)
+    assert outcome.errors == ()
+
+
+class Broken(ScriptedSource):
+    """A source that cannot go on."""
+
+    def frames(self) -> Iterator[SourceItem]:
+        yield from super().frames()
+        raise SourceError("the cable is out")
+
+
+def test_a_source_that_cannot_go_on_ends_the_run_after_what_it_gave() -> None:
+    stream, sink = Stream("a"), ListSink()
+    outcome = pipeline(LiveSource(Broken(tone(stream, 1.0)), live=False), [required(sink)]).run()
+    assert outcome.errors == ("the cable is out",)
+    assert len(sink.events) == 1
+
+
+def test_bad_records_without_a_place_to_go_make_the_run_fail_but_not_stop() -> None:
+    bad, good, sink = Stream("bad"), Stream("good"), ListSink()
+    items = [BadRecord(bad, "is no audio"), StreamEnd(bad), *tone(good, 1.0), StreamEnd(good)]
+    outcome = pipeline(items, [required(sink)]).run()
+    assert not outcome.ok
+    assert outcome.bad_records == 1
+    assert [event.type for event in sink.events] == ["pengi_stream.source", "pengi_stream.text"]
+
+
+class Keeper:
+    """A dead-letter sink in memory."""
+
+    def __init__(self) -> None:
+        self.records: list[BadRecord] = []
+        self.flushed = 0
+
+    def write(self, record: BadRecord) -> None:
+        self.records.append(record)
+
+    def flush(self, deadline: Deadline) -> None:
+        self.flushed = len(self.records)
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+def test_a_bad_record_that_is_kept_is_no_failure() -> None:
+    bad, keeper = Stream("bad"), Keeper()
+    items = [BadRecord(bad, "is no audio", value=b"text"), StreamEnd(bad)]
+    assert pipeline(items, [required(ListSink())], dead_letters=keeper).run().ok
+    assert [record.value for record in keeper.records] == [b"text"]
+    assert keeper.flushed == 1
+
+
+def test_two_sources_of_one_stream_are_refused() -> None:
+    stream = Stream("a")
+    sources = [LiveSource(ScriptedSource(tone(stream, 1.0), hold_open=True), live=False) for _ in range(2)]
+    outcome = pipeline([], [required(ListSink())], sources=sources).run()
+    assert "'a'" in outcome.errors[0]
+    assert "stream_id" in outcome.errors[0]
