@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from pengi_stream.types import NS_PER_S
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FRACTION = re.compile(r"\.(\d{1,9})")
 
 
 class Clock(Protocol):
@@ -64,4 +66,6 @@ def parse_rfc3339(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"time stamp {text!r} has no time zone; write it like 2026-01-31T12:00:00Z")
     since = moment - EPOCH
-    return (since.days * 86_400 + since.seconds) * NS_PER_S + since.microseconds * 1_000
+    fraction = FRACTION.search(text)  # datetime keeps microseconds only
+    ns = int(fraction[1].ljust(9, "0")) if fraction else 0
+    return (since.days * 86_400 + since.seconds) * NS_PER_S + ns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Literal
 
@@ -14,14 +15,17 @@ from pengi_stream.errors import SinkError
 log = structlog.get_logger()
 
 Fsync = Literal["always", "flush", "never"]
+STDOUT = "-"
 RETRY_AFTER_S = 5.0  # somebody may make room
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 BLOCK = 1 << 16
 
 
 class LineWriter:
-    """Appends whole lines to a file; rotates it by size. One thread.
+    """Appends whole lines to a file; rotates it by size. One thread, one writer a file.
 
-    A line that an earlier process did not finish is cut off when the file is opened. `-` is stdout, never rotated.
+    The folder is created where it is missing. A line that an earlier process did not finish is cut off when the file
+    is opened. `-` is stdout, never rotated. Raises SinkError where the file cannot be opened.
     """
 
     def __init__(self, path: str, *, rotate_bytes: int | None = None, keep: int = 5, fsync: Fsync = "flush") -> None:
@@ -29,7 +33,13 @@ class LineWriter:
         self._rotate_bytes = rotate_bytes
         self._keep = keep
         self._fsync = fsync
-        self._fd = self._open()
+        self._fd = 1 if path == STDOUT else self._open()
+        self._is_file = path != STDOUT and stat.S_ISREG(os.fstat(self._fd).st_mode)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was written yet, by anybody; always true of stdout and other devices."""
+        return self._size() == 0
 
     def write(self, lines: bytes) -> None:
         """Append `lines`, which end with a newline, whole or not at all. Raises SinkError."""
@@ -37,15 +47,16 @@ class LineWriter:
         if self._rotate_bytes is not None and size > 0 and size + len(lines) > self._rotate_bytes:
             self._rotate()
             size = 0
+        rest = memoryview(lines)
         try:
-            rest = memoryview(lines)
             while rest:
                 rest = rest[os.write(self._fd, rest) :]
             if self._fsync == "always":
                 self._sync()
         except OSError as error:
-            self._cut(size)
-            raise self._refused(error) from error
+            if self._is_file:
+                os.ftruncate(self._fd, size)
+            raise self._refused(error, torn=not self._is_file and len(rest) < len(lines)) from error
 
     def flush(self) -> None:
         """Return when all lines are on the disk, or handed to the system under `fsync: never`. Raises SinkError."""
@@ -57,20 +68,20 @@ class LineWriter:
 
     def close(self) -> None:
         """Any number of times."""
-        if self._fd > 2:
+        if self._path != STDOUT and self._fd >= 0:
             os.close(self._fd)
-        self._fd = -1
+            self._fd = -1
+            self._is_file = False
 
     def _open(self) -> int:
-        if self._path == "-":
-            return 1
         path = Path(self._path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             self._cut_torn_line(fd)
         except OSError as error:
-            raise SinkError(f"{path}: cannot be written: {error.strerror}; check the path and its rights") from error
+            reason = error.strerror
+            raise SinkError(f"{path}: cannot be opened: {reason}; expected a file to write, check its path") from error
         return fd
 
     def _cut_torn_line(self, fd: int) -> None:
@@ -98,26 +109,20 @@ class LineWriter:
             path.replace(path.with_name(f"{path.name}.1"))
         except OSError as error:
             raise self._refused(error) from error
-        self.close()
-        self._fd = self._open()
+        full, self._fd = self._fd, self._open()
+        os.close(full)
 
     def _size(self) -> int:
-        return os.fstat(self._fd).st_size if self._is_file() else 0
-
-    def _cut(self, size: int) -> None:
-        if self._is_file():
-            os.ftruncate(self._fd, size)
+        return os.fstat(self._fd).st_size if self._is_file else 0
 
     def _sync(self) -> None:
-        if self._is_file():
+        if self._is_file:
             os.fsync(self._fd)
 
-    def _is_file(self) -> bool:
-        return self._fd > 2 and Path(self._path).is_file()
-
-    def _refused(self, error: OSError) -> SinkError:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return SinkError(f"{self._path}: the disk is full; make room", RETRY_AFTER_S)
+    def _refused(self, error: OSError, *, torn: bool = False) -> SinkError:
+        name = "stdout" if self._path == STDOUT else self._path
+        if error.errno in FULL:
+            return SinkError(f"{name}: the disk is full; make room", None if torn else RETRY_AFTER_S)
         if error.errno == errno.EPIPE:
-            return SinkError(f"{self._path}: nobody reads the output any more")
-        return SinkError(f"{self._path}: cannot be written: {error.strerror}")
+            return SinkError(f"{name}: nobody reads the output any more")
+        return SinkError(f"{name}: cannot be written: {error.strerror}")

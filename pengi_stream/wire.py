@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import cast, get_args
+from typing import NoReturn, cast, get_args
 
 from pengi_stream.clock import parse_rfc3339, rfc3339
 from pengi_stream.types import Event, EventType
 
 CONTENT_TYPE = "application/cloudevents+json"
+SPEC_VERSION = "1.0"
 SCHEMA = "urn:pengi-stream:schema:{kind}:v1"
 TYPES: tuple[EventType, ...] = get_args(EventType)
+REQUIRED = {"id": str, "source": str, "type": str, "subject": str, "time": str, "data": dict}
 
 
 def event_to_json(event: Event) -> str:
-    """One line of CloudEvents JSON. Raises ValueError where the data hold NaN or infinity."""
-    fields = {
-        "specversion": "1.0",
+    """One line of CloudEvents JSON that any UTF-8 file takes. Raises ValueError where the data hold NaN or infinity."""
+    attributes = {
+        "specversion": SPEC_VERSION,
         "id": event.id,
         "source": event.source,
         "type": event.type,
@@ -27,24 +28,31 @@ def event_to_json(event: Event) -> str:
         "dataschema": SCHEMA.format(kind=event.type.removeprefix("pengi_stream.")),
         "data": event.data,
     }
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    line = json.dumps(attributes, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # File names that are no UTF-8 hold lone surrogates, which only JSON's escapes can carry.
+    return line.encode("utf-8", "backslashreplace").decode()
 
 
 def event_from_json(line: str | bytes) -> Event:
     """The event in one line of CloudEvents JSON. Raises ValueError: what was found, what was expected."""
-    fields = json.loads(line)
-    if not isinstance(fields, dict) or fields.get("specversion") != "1.0":
-        raise ValueError("found no CloudEvent of specversion 1.0")
-    missing = {"id", "source", "type", "subject", "time", "data"} - fields.keys()
-    if missing:
-        raise ValueError(f"the CloudEvent lacks {', '.join(sorted(missing))}")
-    if fields["type"] not in TYPES:
-        raise ValueError(f"found an event of type {fields['type']!r}, expected one of {', '.join(TYPES)}")
+    attributes = json.loads(line, parse_constant=_refuse_constant)
+    if not isinstance(attributes, dict) or attributes.get("specversion") != SPEC_VERSION:
+        raise ValueError(f"found {line[:80]!r}, expected a JSON object with specversion {SPEC_VERSION!r}")
+    for name, kind in REQUIRED.items():
+        found = attributes.get(name)
+        if not isinstance(found, kind) or not found:
+            raise ValueError(f"found {name} {found!r}, expected a {kind.__name__} that is not empty")
+    if attributes["type"] not in TYPES:
+        raise ValueError(f"found an event of type {attributes['type']!r}, expected one of {', '.join(TYPES)}")
     return Event(
-        id=fields["id"],
-        type=cast("EventType", fields["type"]),
-        source=fields["source"],
-        stream_id=fields["subject"],
-        time_ns=parse_rfc3339(fields["time"]),
-        data=cast("Mapping[str, object]", fields["data"]),
+        id=attributes["id"],
+        type=cast("EventType", attributes["type"]),
+        source=attributes["source"],
+        stream_id=attributes["subject"],
+        time_ns=parse_rfc3339(attributes["time"]),
+        data=attributes["data"],
     )
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"found {name}, which is no JSON number")

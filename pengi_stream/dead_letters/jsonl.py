@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pengi_stream.clock import Deadline, SystemClock, rfc3339
+from pengi_stream.clock import Clock, Deadline, SystemClock, rfc3339
 from pengi_stream.lines import LineWriter
 from pengi_stream.plugins import PluginConfig
 from pengi_stream.types import BadRecord
@@ -21,15 +21,15 @@ class JsonlDeadLettersConfig(PluginConfig):
     path: str = Field(min_length=1)
 
     def build(self) -> JsonlDeadLetters:
-        return JsonlDeadLetters(LineWriter(self.path))
+        return JsonlDeadLetters(LineWriter(self.path), SystemClock())
 
 
 class JsonlDeadLetters:
     """Appends bad records to a file of lines; bytes are base64."""
 
-    def __init__(self, lines: LineWriter) -> None:
+    def __init__(self, lines: LineWriter, clock: Clock) -> None:
         self._lines = lines
-        self._clock = SystemClock()
+        self._clock = clock
 
     def write(self, record: BadRecord) -> None:
         position = record.position
@@ -44,7 +44,8 @@ class JsonlDeadLetters:
             "headers": [[name, base64.b64encode(value).decode()] for name, value in record.headers],
             "value": None if record.value is None else base64.b64encode(record.value).decode(),
         }
-        self._lines.write(f"{json.dumps(fields, ensure_ascii=False)}\n".encode())
+        line = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+        self._lines.write(f"{line}\n".encode("utf-8", "backslashreplace"))
 
     def flush(self, deadline: Deadline) -> None:  # noqa: ARG002  a local disk has no deadline
         self._lines.flush()

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -35,7 +34,7 @@ class CsvSink:
 
     def __init__(self, path: str) -> None:
         self._lines = LineWriter(path)
-        if path == "-" or not Path(path).is_file() or Path(path).stat().st_size == 0:
+        if self._lines.is_empty:
             self._lines.write(_rows([COLUMNS]))
 
     def write(self, events: Sequence[Event]) -> None:
@@ -53,10 +52,10 @@ class CsvSink:
 def _row(event: Event) -> list[object]:
     scores = event.data.get("scores")
     values = {**event.data, "scores": json.dumps(scores, ensure_ascii=False) if scores else ""}
-    return [values[column] for column in COLUMNS]
+    return [" ".join(str(values[column]).splitlines()) for column in COLUMNS]  # a row is one line, so that none is torn
 
 
 def _rows(rows: Sequence[Sequence[object]]) -> bytes:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue().encode("utf-8", "backslashreplace")

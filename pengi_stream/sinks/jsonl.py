@@ -21,11 +21,12 @@ class JsonlSinkConfig(SinkConfig):
 
     type: Literal["jsonl"]
     path: str = Field(min_length=1)
+    """`-` is stdout. A missing folder is created."""
     """`-` is stdout."""
     rotate_mb: float | None = Field(default=None, gt=0)
     """A file that would grow beyond becomes path.1, path.1 becomes path.2, and so on; null: never."""
     keep: int = Field(default=5, ge=1)
-    """Rotated files that are kept"""
+    """How many full files are kept beside the current one"""
     fsync: Fsync = "flush"
     """When lines are forced to the disk: at every write, at every flush (before a position is committed), never."""
 
