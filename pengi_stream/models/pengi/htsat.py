@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from pengi_stream.models.pengi.frontend import LogMelFrontend
 from pengi_stream.models.pengi.htsat_blocks import PatchMerging, SwinBlock
+from pengi_stream.models.pengi.mapping_network import Projection
 
 
 class Stage(nn.Module):
@@ -91,3 +92,16 @@ class Htsat(nn.Module):
         )
         pieces = stretched.view(batch, self.folds, self.image_size, mel_bands)
         return pieces.mT.reshape(batch, 1, self.image_size, self.image_size)
+
+
+class HtsatEncoder(nn.Module):
+    """Samples of one window -> the audio embedding."""
+
+    def __init__(self, htsat: Htsat, embedding_size: int) -> None:
+        super().__init__()
+        self.htsat = htsat
+        self.projection = Projection(htsat.embedding_size, embedding_size)
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """(batch, samples) -> (batch, embedding_size), not normalised."""
+        return self.projection(self.htsat(samples))  # type: ignore[no-any-return]

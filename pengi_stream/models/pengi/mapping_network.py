@@ -92,13 +92,25 @@ class SequenceMapper(nn.Module):
 class PooledMapper(SequenceMapper):
     """One embedding -> a prefix: as `SequenceMapper`, of a sequence that a linear layer makes of the embedding."""
 
-    def __init__(
-        self, embedding_size: int, sequence_length: int, size: int, prefix_length: int, layers: int, heads: int
+    def __init__(  # noqa: PLR0913
+        self,
+        embedding_size: int,
+        sequence_length: int,
+        size: int,
+        prefix_length: int,
+        layers: int,
+        heads: int,
+        *,
+        normalized: bool,
     ) -> None:
         super().__init__(size, prefix_length, layers, heads)
         self.sequence_length = sequence_length
+        self.normalized = normalized
+        """Whether the embedding is L2-normalised first"""
         self.linear = nn.Linear(embedding_size, sequence_length * size)
 
     def forward(self, embedding: Tensor) -> Tensor:
         """(batch, embedding_size) -> (batch, prefix_length, size)."""
+        if self.normalized:
+            embedding = functional.normalize(embedding, dim=-1)
         return super().forward(self.linear(embedding).unflatten(-1, (self.sequence_length, -1)))

@@ -1,10 +1,15 @@
-"""CLIP's text encoder: a prompt's tokens -> one embedding. Names follow the published checkpoint."""
+"""CLIP's text encoder: a prompt's tokens -> one embedding.
+
+Names follow the published checkpoint.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from pengi_stream.models.pengi.mapping_network import Projection
 
 
 class Attention(nn.Module):
@@ -76,3 +81,16 @@ class ClipTextEncoder(nn.Module):
         ends = (tokens == self.end_token).int().argmax(dim=1)  # the first one
         pooled = encoded[torch.arange(len(tokens), device=tokens.device), ends]
         return self.text_projection(self.final_layer_norm(pooled))  # type: ignore[no-any-return]
+
+
+class ClipPromptEncoder(nn.Module):
+    """A prompt's tokens -> the prompt embedding."""
+
+    def __init__(self, clip: ClipTextEncoder, embedding_size: int) -> None:
+        super().__init__()
+        self.clip = clip
+        self.projection = Projection(clip.embedding_size, embedding_size)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(batch, length) -> (batch, embedding_size), not normalised."""
+        return self.projection(self.clip(tokens))  # type: ignore[no-any-return]

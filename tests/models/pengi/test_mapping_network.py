@@ -31,6 +31,13 @@ def test_a_layer_is_pytorchs_pre_norm_transformer_layer_without_biases_of_querie
     torch.testing.assert_close(ours(inputs), theirs(inputs), atol=1e-5, rtol=1e-5)
 
 
+def small_pooled_mapper(*, normalized: bool) -> PooledMapper:
+    torch.manual_seed(1)
+    return PooledMapper(
+        embedding_size=6, sequence_length=5, size=12, prefix_length=4, layers=2, heads=3, normalized=normalized
+    ).eval()
+
+
 @pytest.mark.parametrize("length", [1, 7])
 @torch.no_grad()
 def test_a_prefix_has_its_own_length_whatever_the_sequences_length(length: int) -> None:
@@ -40,9 +47,17 @@ def test_a_prefix_has_its_own_length_whatever_the_sequences_length(length: int) 
 
 @torch.no_grad()
 def test_a_pooled_embedding_becomes_a_sequence_and_is_mapped_as_one() -> None:
-    torch.manual_seed(1)
-    pooled = PooledMapper(embedding_size=6, sequence_length=5, size=12, prefix_length=4, layers=2, heads=3).eval()
+    pooled = small_pooled_mapper(normalized=False)
     sequence = SequenceMapper(size=12, prefix_length=4, layers=2, heads=3).eval()
     sequence.load_state_dict({k: v for k, v in pooled.state_dict().items() if not k.startswith("linear.")})
     embedding = torch.randn(2, 6)
     assert torch.equal(pooled(embedding), sequence(pooled.linear(embedding).view(2, 5, 12)))
+
+
+@torch.no_grad()
+def test_the_length_of_a_normalised_embedding_does_not_count() -> None:
+    embedding = torch.randn(2, 6)
+    normalised, plain = small_pooled_mapper(normalized=True), small_pooled_mapper(normalized=False)
+    torch.testing.assert_close(normalised(3 * embedding), normalised(embedding))
+    torch.testing.assert_close(normalised(embedding), plain(embedding / embedding.norm(dim=-1, keepdim=True)))
+    assert not torch.allclose(plain(3 * embedding), plain(embedding))
