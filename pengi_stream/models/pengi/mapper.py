@@ -59,7 +59,8 @@ class MlpMapper(nn.Module):
 
     def mapped(self, standardized: Tensor) -> Tensor:
         """As `forward`, of features that are standardized; zeros stand for no audio at all."""
-        return self.linear2(functional.gelu(self.linear1(standardized))).unflatten(-1, (self.prefix_length, -1))
+        hidden = functional.gelu(self.linear1(standardized.to(self.linear1.weight.dtype)))
+        return self.linear2(hidden).unflatten(-1, (self.prefix_length, -1))  # type: ignore[no-any-return]
 
     def without_audio(self) -> Tensor:
         """The prefix of no audio, as seen in training: (1, prefix_length, width)."""

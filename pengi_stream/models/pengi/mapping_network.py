@@ -92,7 +92,7 @@ class SequenceMapper(nn.Module):
 class PooledMapper(SequenceMapper):
     """One embedding -> a prefix: as `SequenceMapper`, of a sequence that a linear layer makes of the embedding."""
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         embedding_size: int,
         sequence_length: int,

@@ -88,7 +88,7 @@ class Yamnet(nn.Module):
         self.classifier = nn.Linear(EMBEDDING_SIZE, CLASSES)
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
-        """`samples` (batch, samples) at 16 kHz -> embeddings (batch, patches, 1024), class logits (batch, patches, 521)."""
+        """`samples` (batch, samples) at 16 kHz -> embeddings (batch, patches, 1024), logits (batch, patches, 521)."""
         patches = self._patches(samples)  # (batch, patches, time, mel)
         image = patches.flatten(0, 1)[:, None].to(self.stem.weight.dtype)
         embeddings = self.blocks(functional.relu(self.stem(image))).mean(dim=(2, 3))

@@ -1,0 +1,115 @@
+"""Checkpoint folders: config.json, model.safetensors, encoder.safetensors, tokenizer.json."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from pengi_stream.errors import CheckpointError
+from pengi_stream.models.pengi.config import PengiConfig
+from pengi_stream.models.pengi.network import Pengi
+
+CONFIG_FILE, TOKENIZER_FILE = "config.json", "tokenizer.json"
+ENCODER_FILE, MODEL_FILE = "encoder.safetensors", "model.safetensors"
+ENCODER_PREFIX = "audio_encoder."
+PACKAGED = Path(__file__).parent.parent  # models/, where `mini` is
+SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a folder holds, loaded."""
+
+    config: PengiConfig
+    network: Pengi
+    tokenizer: Tokenizer
+    checksum: str
+    """Short SHA-256 of the weights, config and tokenizer"""
+
+
+def checkpoint_folder(name: str) -> Path:
+    """The folder of a packaged checkpoint (`mini`) or of a path. Raises CheckpointError."""
+    folder = PACKAGED / name if name == "mini" else Path(name)
+    if not (folder / CONFIG_FILE).is_file():
+        raise CheckpointError(f"no checkpoint at {name!r}: {folder / CONFIG_FILE} is missing; use mini or a folder")
+    return folder
+
+
+def load_checkpoint(name: str) -> Checkpoint:
+    """Load `mini` or a folder, in float32 on the CPU. Raises CheckpointError, which names what is wrong."""
+    folder = checkpoint_folder(name)
+    try:
+        config = PengiConfig.model_validate_json((folder / CONFIG_FILE).read_bytes())
+    except ValidationError as error:
+        raise CheckpointError(f"{folder / CONFIG_FILE}: {_first_problem(error)}") from error
+    with torch.device("meta"):
+        network = Pengi(config)
+    state = _read(folder / ENCODER_FILE) | _read(folder / MODEL_FILE)
+    _check_state(folder, network.state_dict(), state)
+    network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
+    return Checkpoint(config, network.eval(), _tokenizer(folder), _checksum(folder))
+
+
+def save_checkpoint(folder: Path, config: PengiConfig, network: Pengi, tokenizer: Tokenizer) -> None:
+    """Write a folder that `load_checkpoint` reads; weights in half precision, but for what is no weight."""
+    folder.mkdir(parents=True, exist_ok=True)
+    buffers = {name for name, _ in network.named_buffers()}
+    state = {
+        name: (tensor if name in buffers else tensor.half()).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    encoder = {name: tensor for name, tensor in state.items() if name.startswith(ENCODER_PREFIX)}
+    save_file(encoder, folder / ENCODER_FILE)
+    save_file({name: tensor for name, tensor in state.items() if name not in encoder}, folder / MODEL_FILE)
+    (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n")
+    tokenizer.save(str(folder / TOKENIZER_FILE))
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing; the checkpoint is not complete") from error
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+
+
+def _check_state(folder: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    problems = [f"{name} is missing" for name in expected if name not in found]
+    problems += [f"{name} is not expected" for name in found if name not in expected]
+    problems += [
+        f"{name} has the shape {tuple(found[name].shape)}, expected {tuple(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in found and found[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f", and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
+        raise CheckpointError(f"{folder}: does not fit its config.json: {', '.join(problems[:SHOWN])}{more}")
+
+
+def _tokenizer(folder: Path) -> Tokenizer:
+    path = folder / TOKENIZER_FILE
+    if not path.is_file():
+        raise CheckpointError(f"{path} is missing; the checkpoint is not complete")
+    return Tokenizer.from_file(str(path))
+
+
+def _checksum(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in (CONFIG_FILE, ENCODER_FILE, MODEL_FILE, TOKENIZER_FILE):
+        digest.update((folder / file).read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

@@ -1,0 +1,97 @@
+"""Greedy and beam search over all requests of a batch at once, in fixed shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pengi_stream.models.pengi.context import Context, write
+from pengi_stream.models.pengi.language_model import LanguageModel
+from pengi_stream.types import DecodingOptions
+
+FILLER_TOKEN = 0  # what a finished beam goes on with, at no cost
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The beams of each request, best first."""
+
+    tokens: Tensor  # (batch, beams, tokens), filled with FILLER_TOKEN behind their lengths
+    lengths: Tensor  # (batch, beams), with the stop token
+    scores: Tensor  # (batch, beams): mean log-probability of the tokens
+
+
+class BeamSearch:
+    """Beams of a batch of requests, as the published Pengi keeps them; one beam is greedy search.
+
+    A beam that has written the stop token is kept, goes on with token 0 at log-probability 0, and stays in the
+    comparison, which is by total log-probability divided by length.
+    """
+
+    def __init__(self, first_logprobs: Tensor, beams: int, stop_token: int) -> None:
+        """`first_logprobs` (batch, vocabulary) of the first token."""
+        self._stop_token = stop_token
+        self._totals, tokens = first_logprobs.topk(beams, dim=-1)
+        self._lengths = torch.ones_like(self._totals)
+        self._tokens = tokens[:, :, None]
+        self._stopped = tokens == stop_token
+
+    @property
+    def done(self) -> bool:
+        """All beams of all requests have stopped."""
+        return bool(self._stopped.all())
+
+    @property
+    def last_tokens(self) -> Tensor:
+        """(batch, beams)."""
+        return self._tokens[:, :, -1]
+
+    def update(self, logprobs: Tensor) -> Tensor:
+        """Take the next tokens by `logprobs` (batch, beams, vocabulary); returns the beams that they go on from."""
+        beams, vocabulary = logprobs.shape[1:]
+        logprobs = logprobs.masked_fill(self._stopped[:, :, None], -torch.inf)
+        logprobs[:, :, FILLER_TOKEN] = torch.where(self._stopped, 0.0, logprobs[:, :, FILLER_TOKEN])
+        lengths = self._lengths + ~self._stopped
+        means = (self._totals[:, :, None] + logprobs) / lengths[:, :, None]
+        best, index = means.flatten(1).topk(beams, dim=-1)
+        origin, tokens = index // vocabulary, index % vocabulary
+        self._lengths = lengths.gather(1, origin)
+        self._totals = best * self._lengths
+        self._tokens = torch.cat((self._tokens.gather(1, _like(origin, self._tokens)), tokens[:, :, None]), dim=-1)
+        self._stopped = self._stopped.gather(1, origin) | (tokens == self._stop_token)
+        return origin
+
+    def finalize(self) -> Decoded:
+        """The beams, best first."""
+        scores, order = (self._totals / self._lengths).sort(dim=-1, descending=True, stable=True)
+        tokens = self._tokens.gather(1, _like(order, self._tokens))
+        return Decoded(tokens, self._lengths.gather(1, order).long(), scores)
+
+
+def decode(model: LanguageModel, context: Context, options: DecodingOptions, stop_token: int) -> Decoded:
+    """Write a text behind each row of `context`, `options.max_new_tokens` at most."""
+    batch, beams = len(context.lengths), options.beams
+    first_row = torch.arange(batch, device=context.lengths.device)[:, None] * beams  # (batch, 1)
+    search = BeamSearch(_logprobs(context.logits, options), beams, stop_token)
+    beamed = context.select((first_row // beams).expand(-1, beams).flatten(), options.max_new_tokens - 1)
+    cache = beamed.cache
+    for _ in range(options.max_new_tokens - 1):
+        if search.done:
+            break
+        hidden = write(model, beamed, cache, search.last_tokens.reshape(-1, 1))
+        logprobs = _logprobs(model.logits(hidden[:, -1]), options)
+        origin = search.update(logprobs.unflatten(0, (batch, beams)))
+        if beams > 1:
+            cache = cache.select((first_row + origin).flatten())
+    return search.finalize()
+
+
+def _logprobs(logits: Tensor, options: DecodingOptions) -> Tensor:
+    return (logits.float() / options.temperature).log_softmax(dim=-1)
+
+
+def _like(index: Tensor, tokens: Tensor) -> Tensor:
+    """(batch, beams) -> (batch, beams, tokens)."""
+    return index[:, :, None].expand(-1, -1, tokens.shape[-1])

@@ -1,0 +1,147 @@
+"""Pengi behind the contract of `AudioLanguageModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pengi_stream.errors import ModelError
+from pengi_stream.models.pengi.checkpoint import Checkpoint
+from pengi_stream.models.pengi.context import Context, read
+from pengi_stream.models.pengi.decoding import decode
+from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.models.pengi.ranking import log_likelihoods
+from pengi_stream.types import Batch, Generation, Prompt, Request, Samples, Stream, Window
+
+PROMPT_SLOTS_GRID = 8  # prompts are padded to a multiple of this
+LARGEST_BUCKET = 32
+CACHED_PROMPTS = 256
+
+
+class PengiModel:
+    """One checkpoint on one device. One thread at a time."""
+
+    def __init__(self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
+        self._config = checkpoint.config
+        self._tokenizer = checkpoint.tokenizer
+        self._device = device
+        self._network = _placed(checkpoint.network, device, dtype)
+        self._stop_token = checkpoint.config.language_model.stop_token
+        self.sample_rate = checkpoint.config.sample_rate
+        self.window_samples = checkpoint.config.window_samples
+        self.hop_grid_samples = checkpoint.config.hop_grid_samples
+        self.identity = f"pengi:{checkpoint.checksum}:{str(dtype).removeprefix('torch.')}"
+        self._prompt_tokens = lru_cache(CACHED_PROMPTS)(self._tokenize_prompt)
+        self._priors = lru_cache(CACHED_PROMPTS)(self._prior)
+
+    def generate(self, batch: Batch) -> list[Generation]:
+        """See `AudioLanguageModel.generate`."""
+        requests = batch.requests
+        padded = [*requests, *[requests[-1]] * (bucket(len(requests)) - len(requests))]
+        try:
+            with torch.inference_mode():
+                context = self._context(self._audio_prefixes(padded), [r.prompt.text for r in padded])
+                if batch.labels:
+                    return self._rank(requests, context, batch.labels)
+                return self._write(requests, context)
+        except RuntimeError as error:
+            raise ModelError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+
+    def warmup(self) -> None:
+        """Run one window of silence."""
+        silence = np.zeros(self.window_samples, np.float32)
+        window = Window(Stream("warmup"), 0, 0, silence, len(silence), self.sample_rate, 0, 0, 0.0)
+        self.generate(Batch((Request(window, Prompt("warmup", "generate audio caption")),)))
+
+    def _audio_prefixes(self, requests: Sequence[Request]) -> Tensor:
+        """(batch, prefix_length, width); each window goes through the encoder once, whatever is asked of it."""
+        windows = list({id(request.window): request.window for request in requests}.values())
+        samples = np.stack([self._checked(window) for window in windows])
+        rows = {id(window): row for row, window in enumerate(windows)}
+        prefixes: Tensor = self._network.audio_prefix(torch.from_numpy(samples).to(self._device))
+        return prefixes[torch.tensor([rows[id(request.window)] for request in requests], device=self._device)]
+
+    def _checked(self, window: Window) -> Samples:
+        samples = window.samples
+        if samples.shape != (self.window_samples,) or window.sample_rate != self.sample_rate:
+            raise ModelError(
+                f"found a window of the shape {samples.shape} at {window.sample_rate} Hz, "
+                f"expected ({self.window_samples},) at {self.sample_rate} Hz"
+            )
+        if not np.isfinite(samples).all():
+            raise ModelError("found NaN or infinite samples in a window, expected finite audio")
+        return samples
+
+    def _context(self, audio_prefixes: Tensor, texts: Sequence[str]) -> Context:
+        """Audio prefix, then prompt."""
+        model = self._network.language_model
+        tokens = [self._prompt_tokens(text) for text in texts]
+        lengths = torch.tensor([len(row) for row in tokens], device=self._device)
+        slots = -(-max(len(row) for row in tokens) // PROMPT_SLOTS_GRID) * PROMPT_SLOTS_GRID
+        padded = torch.full((len(tokens), slots), self._stop_token, device=self._device)
+        for row, prompt in zip(padded, tokens, strict=True):
+            row[: len(prompt)] = torch.tensor(prompt, device=self._device)
+        embeddings = torch.cat((audio_prefixes, model.embed(padded)), dim=1)
+        return read(model, embeddings, lengths + audio_prefixes.shape[1])
+
+    def _write(self, requests: Sequence[Request], context: Context) -> list[Generation]:
+        decoded = decode(self._network.language_model, context, requests[0].options, self._stop_token)
+        generations = []
+        for request, tokens, length, score in zip(
+            requests,
+            decoded.tokens[:, 0].tolist(),
+            decoded.lengths[:, 0].tolist(),
+            decoded.scores[:, 0].tolist(),
+            strict=False,
+        ):
+            written = [token for token in tokens[:length] if token != self._stop_token]
+            text = self._tokenizer.decode(written).strip()
+            generations.append(Generation(request, text, min(1.0, float(np.exp(score))), tokens=length))
+        return generations
+
+    def _rank(self, requests: Sequence[Request], context: Context, labels: tuple[str, ...]) -> list[Generation]:
+        scores = self._label_scores(context, labels)
+        if self._config.ranking.prior_corrected:
+            priors = {request.prompt.text: self._priors(request.prompt.text, labels) for request in requests}
+            scores[: len(requests)] -= torch.stack([priors[request.prompt.text] for request in requests])
+        generations = []
+        for request, row in zip(requests, scores.softmax(dim=-1).tolist(), strict=False):
+            by_label = dict(zip(labels, row, strict=True))
+            best = max(labels, key=by_label.__getitem__)
+            generations.append(Generation(request, best, by_label[best], by_label))
+        return generations
+
+    def _label_scores(self, context: Context, labels: tuple[str, ...]) -> Tensor:
+        """Log-likelihoods (batch, labels), by the config's rules but for the prior."""
+        tokens = [self._tokenizer.encode(label).ids for label in labels]
+        scores = log_likelihoods(self._network.language_model, context, tokens, self._stop_token)
+        if self._config.ranking.length_normalized:
+            scores = scores / torch.tensor([len(label) + 1 for label in tokens], device=self._device)
+        return scores
+
+    def _prior(self, text: str, labels: tuple[str, ...]) -> Tensor:
+        """What the labels' scores are without audio: (labels,)."""
+        context = self._context(self._network.audio_mapper.without_audio(), [text])
+        return self._label_scores(context, labels)[0]
+
+    def _tokenize_prompt(self, text: str) -> tuple[int, ...]:
+        return tuple(self._tokenizer.encode(text).ids[: self._config.text.max_prompt_tokens])
+
+
+def _placed(network: Pengi, device: torch.device, dtype: torch.dtype) -> Pengi:
+    """`network` on `device`, its weights in `dtype`; buffers (filters, statistics) stay in float32."""
+    for parameter in network.parameters():
+        layout = torch.channels_last if parameter.ndim == 4 else torch.preserve_format
+        parameter.data = parameter.data.to(device, dtype, memory_format=layout)
+    return network.to(device)
+
+
+def bucket(size: int) -> int:
+    """The fixed batch size that `size` requests are padded to: 1, 2, 4 ... 32, then multiples of 32."""
+    if size > LARGEST_BUCKET:
+        return -(-size // LARGEST_BUCKET) * LARGEST_BUCKET
+    return 1 << (size - 1).bit_length()
