@@ -1,0 +1,95 @@
+"""A window's text is its own: it depends on no neighbour, no padding and no cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pengi_stream.errors import ModelError
+from pengi_stream.models.pengi import PengiModelConfig
+from pengi_stream.models.pengi.checkpoint import load_checkpoint
+from pengi_stream.models.pengi.model import PengiModel, bucket
+from pengi_stream.testing import check_model
+from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
+
+Ask = Callable[[PengiModel, int, Prompt], Request]
+
+CAPTION = Prompt("caption", "generate audio caption", DecodingOptions(max_new_tokens=8))
+EVENTS = Prompt("events", "this is a sound of", DecodingOptions(max_new_tokens=8))
+
+
+def test_it_keeps_the_contract_of_a_model(model: PengiModel) -> None:
+    check_model(model)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_window_says_the_same_alone_and_among_32(model: PengiModel, beams: int, ask: Ask) -> None:
+    options = DecodingOptions(beams, max_new_tokens=8)
+    prompts = [replace(CAPTION, options=options), replace(EVENTS, options=options)]
+    requests = [ask(model, seed, prompts[seed % 2]) for seed in range(32)]
+    together = model.generate(Batch(tuple(requests)))
+    assert len({generation.text for generation in together}) > 4
+    for generation in together[::5]:
+        [alone] = model.generate(Batch((generation.request,)))
+        assert alone.text == generation.text
+        assert alone.confidence == pytest.approx(generation.confidence, abs=1e-4)
+
+
+def test_labels_are_scored_the_same_alone_and_in_a_batch(model: PengiModel, ask: Ask) -> None:
+    prompt = replace(EVENTS, labels=("a dog barks", "rain", "a person speaks", "ra"))
+    requests = [ask(model, seed, prompt) for seed in range(5)]
+    together = model.generate(Batch(tuple(requests)))
+    for generation in together:
+        assert generation.scores is not None
+        assert sum(generation.scores.values()) == pytest.approx(1, abs=1e-5)
+        assert generation.text == max(generation.scores, key=lambda label: (generation.scores or {})[label])
+        [alone] = model.generate(Batch((generation.request,)))
+        assert alone.scores == pytest.approx(generation.scores, abs=1e-4)
+
+
+def test_five_thousand_labels_are_ranked_in_bounded_memory(model: PengiModel, ask: Ask) -> None:
+    labels = tuple(f"rain {number}" for number in range(5_000))
+    [generation] = model.generate(Batch((ask(model, 0, replace(EVENTS, labels=labels)),)))
+    assert generation.scores is not None
+    assert len(generation.scores) == 5_000
+
+
+def test_texts_depend_on_the_audio_and_on_the_prompt(model: PengiModel, ask: Ask) -> None:
+    requests = [ask(model, seed, prompt) for seed in range(8) for prompt in (CAPTION, EVENTS)]
+    texts = [generation.text for generation in model.generate(Batch(tuple(requests)))]
+    assert len(set(texts[::2])) > 1
+    assert texts[::2] != texts[1::2]
+
+
+def test_a_window_that_is_no_window_is_a_model_error(model: PengiModel, ask: Ask) -> None:
+    good = ask(model, 0, CAPTION)
+    short = replace(good.window, samples=good.window.samples[:-1])
+    poisoned = replace(good.window, samples=np.full_like(good.window.samples, np.nan))
+    for window, word in ((short, "shape"), (poisoned, "NaN")):
+        with pytest.raises(ModelError, match=word):
+            model.generate(Batch((replace(good, window=window),)))
+
+
+def test_the_identity_names_checkpoint_and_dtype(folder: Path, model: PengiModel, ask: Ask) -> None:
+    half = PengiModelConfig(type="pengi", checkpoint=str(folder), device="cpu", dtype="bfloat16").build()
+    assert half.identity != model.identity
+    assert half.identity.split(":")[1] == model.identity.split(":")[1]
+    [generation] = half.generate(Batch((ask(half, 0, CAPTION),)))
+    assert 0 <= generation.confidence <= 1
+
+
+def test_loading_twice_gives_the_same_texts(folder: Path, model: PengiModel, ask: Ask) -> None:
+    again = PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32)
+    batch = Batch(tuple(ask(model, seed, CAPTION) for seed in range(4)))
+    assert [g.text for g in again.generate(batch)] == [g.text for g in model.generate(batch)]
+    assert again.identity == model.identity
+
+
+@pytest.mark.parametrize(("size", "padded"), [(1, 1), (2, 2), (3, 4), (17, 32), (32, 32), (33, 64), (65, 96)])
+def test_batches_are_padded_to_few_sizes(size: int, padded: int) -> None:
+    assert bucket(size) == padded
