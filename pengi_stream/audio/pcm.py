@@ -46,7 +46,8 @@ def to_mono(samples: Samples) -> Samples:
     """The mean of the channels: (time, channels) -> (time,)."""
     if samples.shape[1] == 1:
         return samples[:, 0]
-    return samples.mean(axis=1, dtype=np.float32)
+    mono: Samples = samples.mean(axis=1, dtype=np.float32)
+    return mono
 
 
 def _to_float(data: bytes | bytearray | memoryview, encoding: Encoding) -> Samples:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from pengi_stream.audio.decode import duration_s
 from pengi_stream.cli.common import HopS, Labels, Prompts, questions, quick_config, run_pipeline
 from pengi_stream.cli.progress import progress_sinks
+from pengi_stream.errors import AudioError
+from pengi_stream.sources.file import find_files
 
 
 class Format(StrEnum):
@@ -34,8 +38,17 @@ def caption(
     config = quick_config("caption", source, [_sink(style, output)], questions(prompt, labels), hop_s)
     if output != "-" and Path(output).is_file():
         Path(output).unlink()
-    with progress_sinks(paths) as extra_sinks:
+    with progress_sinks(_total_s(paths)) as extra_sinks:
         run_pipeline(config, extra_sinks)
+
+
+def _total_s(paths: list[str]) -> float:
+    """Seconds of audio in all files that can be read."""
+    total_s = 0.0
+    for path in find_files(paths):
+        with suppress(AudioError):  # the run reports it
+            total_s += duration_s(Path(path))
+    return total_s
 
 
 def _sink(style: Format | None, output: str) -> dict[str, Any]:

@@ -91,5 +91,6 @@ def find_files(given: Sequence[str]) -> list[str]:
         elif Path(path).exists():
             found.append(path)
         else:
-            found += sorted(p for p in glob.glob(path, recursive=True) if Path(p).is_file()) or [path]
+            matches = glob.glob(path, recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
+            found += sorted(match for match in matches if Path(match).is_file()) or [path]
     return list(dict.fromkeys(found))

@@ -1,0 +1,190 @@
+"""A microphone, through PortAudio."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from pengi_stream.audio.pcm import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from pengi_stream.clock import Clock, SystemClock, rfc3339
+from pengi_stream.errors import SourceError
+from pengi_stream.plugins import SourceConfig
+from pengi_stream.types import Frame, Gap, Position, Samples, SourceItem, Stream, StreamEnd, TimeMap
+
+if TYPE_CHECKING:
+    import sounddevice
+
+FRAMES_PER_S = 10
+WAITING_BLOCKS = 100  # 10 s that nobody has fetched
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An audio device as PortAudio sees it."""
+
+    index: int
+    name: str
+    host_api: str
+    max_input_channels: int
+    default_sample_rate: int
+    """Hertz"""
+    is_default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What the device gave at once, and how many samples it lost before."""
+
+    samples: Samples  # (time, channels)
+    lost_samples: int
+
+
+class MicrophoneSourceConfig(SourceConfig):
+    """A microphone; `pengi-stream devices` lists them."""
+
+    type: Literal["microphone"]
+    live: bool = True
+    device: int | str | None = None
+    """Number, or a part of the name; null: the system's default"""
+    sample_rate: int | None = Field(default=None, ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)
+    """Null: the device's own"""
+    channels: int = Field(default=1, ge=1, le=64)
+    stream_id: str | None = None
+    """Default: the device's name"""
+
+    def build(self) -> MicrophoneSource:
+        return MicrophoneSource(self)
+
+
+class MicrophoneSource:
+    """Gives what the microphone hears until it is closed; samples that the device lost are gaps."""
+
+    def __init__(self, config: MicrophoneSourceConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._blocks: deque[Block] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._unplugged = False
+        self._heard_samples = 0
+        self._lost_samples = 0
+        self._start_s = 0.0
+
+    def frames(self) -> Iterator[SourceItem]:
+        portaudio = _portaudio()
+        device = find_device(self._config.device)
+        sample_rate = self._config.sample_rate or device.default_sample_rate
+        with self._open(portaudio, device, sample_rate):
+            start_ns = self._clock.utc_ns()
+            stream = Stream(self._config.stream_id or device.name, rfc3339(start_ns), live=self._config.live)
+            time = TimeMap(0, start_ns, sample_rate)
+            first_sample = 0
+            while (block := self._next()) is not None:
+                if block.lost_samples:
+                    yield Gap(stream, first_sample, block.lost_samples, sample_rate, time, "device overflow")
+                    first_sample += block.lost_samples
+                yield Frame(stream, first_sample, block.samples, sample_rate, time)
+                first_sample += len(block.samples)
+        if self._unplugged and not self._closed:
+            raise SourceError(f"microphone {device.name!r} stopped; check the device and start again")
+        yield StreamEnd(stream)
+
+    def commit(self, position: Position) -> None:
+        """What a microphone heard cannot be heard again."""
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def _open(self, portaudio: ModuleType, device: Device, sample_rate: int) -> sounddevice.InputStream:
+        self._start_s = self._clock.monotonic_s()
+        try:
+            return portaudio.InputStream(
+                device=device.index,
+                samplerate=sample_rate,
+                channels=self._config.channels,
+                blocksize=sample_rate // FRAMES_PER_S,
+                dtype="float32",
+                callback=self._take,
+                finished_callback=self._finished,
+            )
+        except portaudio.PortAudioError as error:
+            raise SourceError(
+                f"microphone {device.name!r} cannot be opened at {sample_rate} Hz with {self._config.channels} "
+                f"channel(s): {error}; try another sample_rate or channels"
+            ) from error
+
+    def _take(self, samples: Samples, count: int, _: Any, status: sounddevice.CallbackFlags) -> None:
+        """PortAudio's thread: copy, and never wait for long."""
+        with self._changed:
+            if status.input_overflow:
+                due = round((self._clock.monotonic_s() - self._start_s) * len(samples) * FRAMES_PER_S)
+                self._lost_samples += max(1, due - self._heard_samples - count)
+            self._blocks.append(Block(np.array(samples), self._lost_samples))
+            self._heard_samples += self._lost_samples + count
+            self._lost_samples = 0
+            if len(self._blocks) > WAITING_BLOCKS:
+                dropped = self._blocks.popleft()
+                first = self._blocks.popleft()
+                lost = dropped.lost_samples + len(dropped.samples) + first.lost_samples
+                self._blocks.appendleft(Block(first.samples, lost))
+            self._changed.notify_all()
+
+    def _finished(self) -> None:
+        with self._changed:
+            self._unplugged = True
+            self._changed.notify_all()
+
+    def _next(self) -> Block | None:
+        """The next block; None: closed, or the device is gone."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._blocks or self._closed or self._unplugged)
+            return self._blocks.popleft() if self._blocks else None
+
+
+def list_devices() -> list[Device]:
+    """All audio devices. Raises SourceError where PortAudio is missing."""
+    portaudio = _portaudio()
+    host_apis = portaudio.query_hostapis()
+    default = portaudio.default.device[0]
+    return [
+        Device(
+            index=entry["index"],
+            name=entry["name"],
+            host_api=host_apis[entry["hostapi"]]["name"],
+            max_input_channels=entry["max_input_channels"],
+            default_sample_rate=round(entry["default_samplerate"]),
+            is_default=entry["index"] == default,
+        )
+        for entry in portaudio.query_devices()
+    ]
+
+
+def find_device(wanted: int | str | None) -> Device:
+    """The microphone of that number, or with that in its name. Raises SourceError, which lists what there is."""
+    microphones = [device for device in list_devices() if device.max_input_channels > 0]
+    if not microphones:
+        raise SourceError("no microphone found; plug one in, and see it with `pengi-stream devices`")
+    if wanted is None:
+        return next((device for device in microphones if device.is_default), microphones[0])
+    for device in microphones:
+        if device.index == wanted or (isinstance(wanted, str) and wanted.lower() in device.name.lower()):
+            return device
+    known = ", ".join(f"{device.index} {device.name!r}" for device in microphones)
+    raise SourceError(f"no microphone {wanted!r}; found {known}")
+
+
+def _portaudio() -> ModuleType:
+    try:
+        import sounddevice
+    except OSError as error:
+        raise SourceError("PortAudio is not installed; on Debian and Ubuntu: apt-get install libportaudio2") from error
+    return sounddevice  # type: ignore[no-any-return]

@@ -1,0 +1,123 @@
+"""Audio on stdin: raw PCM, or a WAV that is still being written."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Literal
+
+from pengi_stream.audio.pcm import AudioFormat, decode_pcm
+from pengi_stream.audio.wav import WavHeader, parse_wav_header
+from pengi_stream.clock import Clock, SystemClock
+from pengi_stream.errors import AudioError, SourceError
+from pengi_stream.plugins import SourceConfig
+from pengi_stream.sources.times import EPOCH, StartsAt, start_ns
+from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
+
+FRAMES_PER_S = 10
+READ_BYTES = 1 << 16
+MAX_HEADER_BYTES = 1 << 16
+
+
+class PipeSourceConfig(SourceConfig):
+    """Raw PCM or WAV on stdin: ffmpeg -i ... -f s16le - | pengi-stream run ..."""
+
+    type: Literal["pipe"]
+    audio: AudioFormat | None = None
+    """How raw PCM is encoded; null: a WAV header says it"""
+    starts_at: StartsAt = EPOCH
+    stream_id: str = "stdin"
+
+    def build(self) -> PipeSource:
+        return PipeSource(self, sys.stdin.fileno())
+
+
+class PipeSource:
+    """Reads a file descriptor to its end; the frames do not depend on the pieces in which bytes arrive."""
+
+    def __init__(self, config: PipeSourceConfig, fd: int, clock: Clock | None = None) -> None:
+        self._config = config
+        self._fd = fd
+        self._clock = clock or SystemClock()
+        self._stream = Stream(config.stream_id, live=config.live)
+        self._buffer = bytearray()
+        self._ended = False
+        self._closed = threading.Event()
+        self._wake_read, self._wake_write = os.pipe()
+
+    def frames(self) -> Iterator[SourceItem]:
+        header = self._header()
+        if header is None:
+            return
+        time = TimeMap(0, start_ns(self._config.starts_at, self._clock), header.audio.sample_rate)
+        yield from self._pcm(header, time)
+        if not self._closed.is_set():
+            yield StreamEnd(self._stream)
+
+    def commit(self, position: Position) -> None:
+        """What came through a pipe cannot be read again."""
+
+    def close(self) -> None:
+        if not self._closed.is_set():
+            self._closed.set()
+            os.write(self._wake_write, b"\0")
+
+    def _header(self) -> WavHeader | None:
+        """How the audio is encoded; None when closed before that was known. Raises SourceError."""
+        if self._config.audio is not None:
+            return WavHeader(self._config.audio, None)
+        while True:
+            try:
+                parsed = parse_wav_header(self._buffer)
+            except AudioError as error:
+                raise SourceError(f"{self._stream.id}: {error}; say what raw audio is: `audio: {{...}}`") from error
+            if parsed is not None:
+                header, length = parsed
+                del self._buffer[:length]
+                return header
+            if self._ended or len(self._buffer) > MAX_HEADER_BYTES:
+                raise SourceError(f"{self._stream.id}: found no audio, expected a WAV header, or set `audio: {{...}}`")
+            if not self._read():
+                return None
+
+    def _pcm(self, header: WavHeader, time: TimeMap) -> Iterator[Frame | BadRecord]:
+        audio = header.audio
+        block_bytes = audio.sample_rate // FRAMES_PER_S * audio.frame_bytes
+        left = header.data_bytes
+        first_sample = 0
+        while left is None or left > 0:
+            wanted = block_bytes if left is None else min(block_bytes, left)
+            while len(self._buffer) < wanted and not self._ended:
+                if not self._read():
+                    return
+            block = bytes(self._buffer[:wanted])
+            del self._buffer[: len(block)]
+            torn = len(block) % audio.frame_bytes
+            samples = decode_pcm(block[: len(block) - torn], audio)
+            if len(samples):
+                yield Frame(self._stream, first_sample, samples, audio.sample_rate, time)
+                first_sample += len(samples)
+            if len(block) < wanted:
+                yield from self._ending(torn, left, len(block), time.at(first_sample))
+                return
+            left = None if left is None else left - wanted
+
+    def _ending(self, torn: int, left: int | None, got: int, time_ns: int) -> Iterator[BadRecord]:
+        if torn:
+            yield BadRecord(self._stream, f"{self._stream.id}: {torn} byte(s) of a torn last sample", time_ns=time_ns)
+        elif left is not None:
+            reason = f"{self._stream.id}: truncated: its header promises {left - got} byte(s) more"
+            yield BadRecord(self._stream, reason, time_ns=time_ns)
+
+    def _read(self) -> bool:
+        """Wait for bytes or the end of the pipe; False when closed meanwhile."""
+        select.select([self._fd, self._wake_read], [], [])
+        if self._closed.is_set():
+            return False
+        data = os.read(self._fd, READ_BYTES)
+        self._buffer += data
+        self._ended = not data
+        return True
