@@ -1,4 +1,8 @@
-"""Checkpoint folders: config.json, model.safetensors, encoder.safetensors, tokenizer.json."""
+"""Checkpoint folders: config.json, model.safetensors, tokenizer.json, and what the config asks for beside them.
+
+That is encoder.safetensors for an encoder that was trained elsewhere, and prompt_tokenizer.json for prompts that are
+not read as the language model's own tokens.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from pengi_stream.errors import CheckpointError
-from pengi_stream.models.pengi.config import PengiConfig
+from pengi_stream.models.pengi.config import PengiConfig, TokenEmbeddingsConfig, YamnetConfig
 from pengi_stream.models.pengi.network import Pengi
 
-CONFIG_FILE, TOKENIZER_FILE = "config.json", "tokenizer.json"
+CONFIG_FILE, TOKENIZER_FILE, PROMPT_TOKENIZER_FILE = "config.json", "tokenizer.json", "prompt_tokenizer.json"
 ENCODER_FILE, MODEL_FILE = "encoder.safetensors", "model.safetensors"
 ENCODER_PREFIX = "audio_encoder."
 PACKAGED = Path(__file__).parent.parent  # models/, where `mini` is
@@ -32,8 +36,9 @@ class Checkpoint:
     config: PengiConfig
     network: Pengi
     tokenizer: Tokenizer
+    prompt_tokenizer: Tokenizer
     checksum: str
-    """Short SHA-256 of the weights, config and tokenizer"""
+    """Short SHA-256 of the weights, config and tokenizers"""
 
 
 def checkpoint_folder(name: str) -> Path:
@@ -53,10 +58,20 @@ def load_checkpoint(name: str) -> Checkpoint:
         raise CheckpointError(f"{folder / CONFIG_FILE}: {_first_problem(error)}") from error
     with torch.device("meta"):
         network = Pengi(config)
-    state = _read(folder / ENCODER_FILE) | _read(folder / MODEL_FILE)
+    state: dict[str, Tensor] = {}
+    for file in weight_files(config):
+        state |= _read(folder / file)
     _check_state(folder, network.state_dict(), state)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
-    return Checkpoint(config, network.eval(), _tokenizer(folder), _checksum(folder))
+    tokenizer = _tokenizer(folder / TOKENIZER_FILE)
+    own = isinstance(config.text, TokenEmbeddingsConfig)
+    prompt_tokenizer = tokenizer if own else _tokenizer(folder / PROMPT_TOKENIZER_FILE)
+    return Checkpoint(config, network.eval(), tokenizer, prompt_tokenizer, _checksum(folder, config))
+
+
+def weight_files(config: PengiConfig) -> tuple[str, ...]:
+    """Names of the files that hold the weights."""
+    return (ENCODER_FILE, MODEL_FILE) if isinstance(config.audio_encoder, YamnetConfig) else (MODEL_FILE,)
 
 
 def save_checkpoint(folder: Path, config: PengiConfig, network: Pengi, tokenizer: Tokenizer) -> None:
@@ -96,17 +111,20 @@ def _check_state(folder: Path, expected: Mapping[str, Tensor], found: Mapping[st
         raise CheckpointError(f"{folder}: does not fit its config.json: {', '.join(problems[:SHOWN])}{more}")
 
 
-def _tokenizer(folder: Path) -> Tokenizer:
-    path = folder / TOKENIZER_FILE
+def _tokenizer(path: Path) -> Tokenizer:
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; the checkpoint is not complete")
     return Tokenizer.from_file(str(path))
 
 
-def _checksum(folder: Path) -> str:
+def _checksum(folder: Path, config: PengiConfig) -> str:
+    files = [CONFIG_FILE, *weight_files(config), TOKENIZER_FILE]
+    if not isinstance(config.text, TokenEmbeddingsConfig):
+        files.append(PROMPT_TOKENIZER_FILE)
     digest = hashlib.sha256()
-    for file in (CONFIG_FILE, ENCODER_FILE, MODEL_FILE, TOKENIZER_FILE):
-        digest.update((folder / file).read_bytes())
+    for file in files:
+        with (folder / file).open("rb") as opened:
+            digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()[:12]
 
 

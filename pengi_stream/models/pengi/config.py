@@ -6,6 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+PromptNormalization = Literal["published", "training"]
+"""Whether prompt embeddings are L2-normalised, as in training, or not, as by the published inference code."""
+
 
 class Part(BaseModel):
     """A part of a checkpoint's config.json."""
@@ -19,6 +22,21 @@ class YamnetConfig(Part):
     type: Literal["yamnet"] = "yamnet"
 
 
+class HtsatConfig(Part):
+    """HTSAT, a Swin transformer on the folded log-mel spectrogram, and a projection."""
+
+    type: Literal["htsat"] = "htsat"
+    image_size: int = 256
+    patch: int = 4
+    channels: int = 96
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    heads: tuple[int, ...] = (4, 8, 16, 32)
+    window: int = 8
+    """Patches along each side of an attention window"""
+    mel_bands: int = 64
+    embedding_size: int = 1024
+
+
 class MlpMappingConfig(Part):
     """Features -> prefix through one hidden layer."""
 
@@ -27,12 +45,45 @@ class MlpMappingConfig(Part):
     hidden: int = 512
 
 
+class TransformerMappingConfig(Part):
+    """Embedding -> prefix: learnt queries read a sequence through a transformer."""
+
+    type: Literal["transformer"] = "transformer"
+    prefix_length: int = 40
+    sequence_length: int = 40
+    layers: int = 4
+    heads: int = 8
+
+
 class TokenEmbeddingsConfig(Part):
     """Prompts go through the language model's own token embeddings, unmapped."""
 
     type: Literal["token_embeddings"] = "token_embeddings"
     max_prompt_tokens: int = 40
     """Longer prompts are cut at their end"""
+
+
+class MappedTokensConfig(Part):
+    """Prompts go through the language model's own token embeddings and a mapping network."""
+
+    type: Literal["mapped_tokens"] = "mapped_tokens"
+    suffix: str = ""
+    """Written behind every prompt"""
+    mapping: TransformerMappingConfig = TransformerMappingConfig()
+
+
+class ClipTextConfig(Part):
+    """Prompts go through CLIP's text encoder, a projection and a mapping network."""
+
+    type: Literal["clip"] = "clip"
+    vocabulary: int = 49_408
+    positions: int = 77
+    width: int = 512
+    layers: int = 12
+    heads: int = 8
+    embedding_size: int = 1024
+    normalization: PromptNormalization = "published"
+    mapping: TransformerMappingConfig = TransformerMappingConfig()
 
 
 class LanguageModelConfig(Part):
@@ -62,8 +113,10 @@ class PengiConfig(Part):
     """Hertz"""
     window_samples: int
     hop_grid_samples: int
-    audio_encoder: YamnetConfig = YamnetConfig()
-    audio_mapping: MlpMappingConfig = MlpMappingConfig()
-    text: TokenEmbeddingsConfig = TokenEmbeddingsConfig()
+    audio_encoder: YamnetConfig | HtsatConfig = Field(default=YamnetConfig(), discriminator="type")
+    audio_mapping: MlpMappingConfig | TransformerMappingConfig = Field(default=MlpMappingConfig(), discriminator="type")
+    text: TokenEmbeddingsConfig | MappedTokensConfig | ClipTextConfig = Field(
+        default=TokenEmbeddingsConfig(), discriminator="type"
+    )
     language_model: LanguageModelConfig
     ranking: RankingConfig = Field(default=RankingConfig())

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 MIN_POWER = 1e-10  # -100 dB
+BATCH_NORM_EPS = 1e-5
 
 
 class LogMelFrontend(nn.Module):
@@ -39,3 +40,22 @@ class LogMelFrontend(nn.Module):
             )  # (batch, frequency, time)
             power = spectrum.real.square() + spectrum.imag.square()
             return 10 * torch.log10((power.mT @ self.mel.float()).clamp(min=MIN_POWER))
+
+
+class MelNorm(nn.Module):
+    """The checkpoint's batch norm of each mel band: statistics of its training, in float32 like the front end's."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, mel_bands: int) -> None:
+        super().__init__()
+        for name, value in (("weight", 1.0), ("bias", 0.0), ("running_mean", 0.0), ("running_var", 1.0)):
+            self.register_buffer(name, torch.full((mel_bands,), value))
+
+    def forward(self, decibels: Tensor) -> Tensor:
+        """(batch, time, mel) -> the same shape."""
+        scale = self.weight * (self.running_var + BATCH_NORM_EPS).rsqrt()
+        return (decibels - self.running_mean) * scale + self.bias

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pengi_stream.models.pengi.frontend import LogMelFrontend
+from pengi_stream.models.pengi.frontend import LogMelFrontend, MelNorm
 from pengi_stream.models.pengi.htsat_blocks import PatchMerging, SwinBlock
 from pengi_stream.models.pengi.mapping_network import Projection
 
@@ -62,7 +62,7 @@ class Htsat(nn.Module):
         self.folds = image_size // mel_bands
         self.embedding_size = channels << (len(depths) - 1)
         self.frontend = LogMelFrontend(mel_bands=mel_bands)
-        self.bn0 = nn.BatchNorm1d(mel_bands)
+        self.bn0 = MelNorm(mel_bands)
         self.patch_embed = PatchEmbedding(patch, channels)
         self.layers = nn.Sequential(
             *(
@@ -77,7 +77,7 @@ class Htsat(nn.Module):
         """`samples` (batch, samples) -> (batch, embedding_size).
 
         At most `folds * image_size` frames of samples: 7.43 s of 44.1 kHz as published."""
-        decibels = self.bn0(self.frontend(samples).mT).mT
+        decibels = self.bn0(self.frontend(samples))
         image = self._fold(decibels).to(self.patch_embed.proj.weight.dtype)
         return self.norm(self.layers(self.patch_embed(image))).mean(dim=(1, 2))  # type: ignore[no-any-return]
 

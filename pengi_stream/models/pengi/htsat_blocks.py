@@ -28,7 +28,8 @@ def join_windows(windows: Tensor, size: int, height: int, width: int) -> Tensor:
 
 def relative_position_index(size: int) -> Tensor:
     """Row of the bias table for each pair of patches of a window, (size * size, size * size)."""
-    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    places = torch.arange(size, device="cpu")
+    rows, columns = torch.meshgrid(places, places, indexing="ij")
     rows, columns = rows.flatten(), columns.flatten()
     row_distance = rows[:, None] - rows[None, :] + size - 1
     column_distance = columns[:, None] - columns[None, :] + size - 1
@@ -37,13 +38,13 @@ def relative_position_index(size: int) -> Tensor:
 
 def shift_mask(resolution: int, size: int, shift: int) -> Tensor:
     """What to add to the attention of each window of the shifted image, (windows, size * size, size * size)."""
-    bands = torch.zeros(resolution, dtype=torch.long)
+    bands = torch.zeros(resolution, dtype=torch.long, device="cpu")
     bands[-size:] = 1
     bands[-shift:] = 2
     regions = (bands[:, None] * 3 + bands[None, :]).view(1, resolution, resolution, 1)
     patches = split_windows(regions, size)[0, :, :, 0]  # (windows, size * size)
     other = patches[:, :, None] != patches[:, None, :]
-    return torch.zeros(other.shape).masked_fill(other, OTHER_REGION)
+    return torch.where(other, OTHER_REGION, 0.0)
 
 
 class WindowAttention(nn.Module):
@@ -58,6 +59,7 @@ class WindowAttention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * size - 1) ** 2, heads))
         self.qkv = nn.Linear(channels, 3 * channels)
         self.proj = nn.Linear(channels, channels)
+        # Computed, not loaded: so they are on the CPU even where the network is first laid out on the meta device.
         self.register_buffer("position_index", relative_position_index(size), persistent=False)
         self.register_buffer("shift_mask", mask, persistent=False)
 

@@ -114,3 +114,7 @@ class PooledMapper(SequenceMapper):
         if self.normalized:
             embedding = functional.normalize(embedding, dim=-1)
         return super().forward(self.linear(embedding).unflatten(-1, (self.sequence_length, -1)))
+
+    def without_audio(self) -> Tensor:
+        """The prefix of an embedding that says nothing: (1, prefix_length, size)."""
+        return self(self.linear.weight.new_zeros(1, self.linear.in_features))  # type: ignore[no-any-return]

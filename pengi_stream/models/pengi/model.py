@@ -14,12 +14,11 @@ from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.context import Context, read
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.models.pengi.prompts import CACHED_PROMPTS, prompt_reader
 from pengi_stream.models.pengi.ranking import log_likelihoods
 from pengi_stream.types import Batch, Generation, Prompt, Request, Samples, Stream, Window
 
-PROMPT_SLOTS_GRID = 8  # prompts are padded to a multiple of this
 LARGEST_BUCKET = 32
-CACHED_PROMPTS = 256
 
 
 class PengiModel:
@@ -35,7 +34,7 @@ class PengiModel:
         self.window_samples = checkpoint.config.window_samples
         self.hop_grid_samples = checkpoint.config.hop_grid_samples
         self.identity = f"pengi:{checkpoint.checksum}:{str(dtype).removeprefix('torch.')}"
-        self._prompt_tokens = lru_cache(CACHED_PROMPTS)(self._tokenize_prompt)
+        self._prompts = prompt_reader(checkpoint.config, self._network, checkpoint.prompt_tokenizer)
         self._priors = lru_cache(CACHED_PROMPTS)(self._prior)
 
     def generate(self, batch: Batch) -> list[Generation]:
@@ -78,15 +77,9 @@ class PengiModel:
 
     def _context(self, audio_prefixes: Tensor, texts: Sequence[str]) -> Context:
         """Audio prefix, then prompt."""
-        model = self._network.language_model
-        tokens = [self._prompt_tokens(text) for text in texts]
-        lengths = torch.tensor([len(row) for row in tokens], device=self._device)
-        slots = -(-max(len(row) for row in tokens) // PROMPT_SLOTS_GRID) * PROMPT_SLOTS_GRID
-        padded = torch.full((len(tokens), slots), self._stop_token, device=self._device)
-        for row, prompt in zip(padded, tokens, strict=True):
-            row[: len(prompt)] = torch.tensor(prompt, device=self._device)
-        embeddings = torch.cat((audio_prefixes, model.embed(padded)), dim=1)
-        return read(model, embeddings, lengths + audio_prefixes.shape[1])
+        prompts, lengths = self._prompts.read(texts)
+        embeddings = torch.cat((audio_prefixes, prompts), dim=1)
+        return read(self._network.language_model, embeddings, lengths + audio_prefixes.shape[1])
 
     def _write(self, requests: Sequence[Request], context: Context) -> list[Generation]:
         decoded = decode(self._network.language_model, context, requests[0].options, self._stop_token)
@@ -127,9 +120,6 @@ class PengiModel:
         """What the labels' scores are without audio: (labels,)."""
         context = self._context(self._network.audio_mapper.without_audio(), [text])
         return self._label_scores(context, labels)[0]
-
-    def _tokenize_prompt(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text).ids[: self._config.text.max_prompt_tokens])
 
 
 def _placed(network: Pengi, device: torch.device, dtype: torch.dtype) -> Pengi:

@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from pengi_stream.models.pengi.config import PengiConfig
+from pengi_stream.models.pengi.config import (
+    ClipTextConfig,
+    HtsatConfig,
+    LanguageModelConfig,
+    MappedTokensConfig,
+    MlpMappingConfig,
+    PengiConfig,
+    TokenEmbeddingsConfig,
+    TransformerMappingConfig,
+    YamnetConfig,
+)
+from pengi_stream.models.pengi.htsat import Htsat, HtsatEncoder
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.mapper import FEATURES, MlpMapper, YamnetEncoder
+from pengi_stream.models.pengi.mapping_network import PooledMapper, SequenceMapper
+from pengi_stream.models.pengi.text_encoder import ClipPromptEncoder, ClipTextEncoder
 
 
 class Pengi(nn.Module):
@@ -14,19 +27,85 @@ class Pengi(nn.Module):
 
     def __init__(self, config: PengiConfig) -> None:
         super().__init__()
-        language_model = config.language_model
-        self.audio_encoder = YamnetEncoder()
-        self.audio_mapper = MlpMapper(
-            FEATURES, config.audio_mapping.hidden, config.audio_mapping.prefix_length, language_model.width
-        )
-        self.language_model = LanguageModel(
-            language_model.vocabulary,
-            language_model.positions,
-            language_model.width,
-            language_model.layers,
-            language_model.heads,
-        )
+        width = config.language_model.width
+        self.audio_encoder = _audio_encoder(config.audio_encoder)
+        self.audio_mapper = _audio_mapper(config.audio_mapping, config.audio_encoder, width)
+        self.prompt_encoder = _prompt_encoder(config.text) if isinstance(config.text, ClipTextConfig) else None
+        self.prompt_mapper = _prompt_mapper(config.text, width)
+        self.language_model = _language_model(config.language_model)
 
     def audio_prefix(self, samples: Tensor) -> Tensor:
         """`samples` (batch, window_samples) -> (batch, prefix_length, width)."""
         return self.audio_mapper(self.audio_encoder(samples))  # type: ignore[no-any-return]
+
+    def prompt_embedding(self, tokens: Tensor) -> Tensor:
+        """`tokens` (batch, length) -> the text encoder's (batch, embedding_size), or token embeddings
+        (batch, length, width)."""
+        if self.prompt_encoder is None:
+            return self.language_model.embed(tokens)
+        return self.prompt_encoder(tokens)  # type: ignore[no-any-return]
+
+    def prompt_prefix(self, tokens: Tensor) -> Tensor:
+        """`tokens` (batch, length) -> (batch, prefix_length, width)."""
+        embedding = self.prompt_embedding(tokens)
+        return embedding if self.prompt_mapper is None else self.prompt_mapper(embedding)
+
+
+def _audio_encoder(config: YamnetConfig | HtsatConfig) -> YamnetEncoder | HtsatEncoder:
+    if isinstance(config, YamnetConfig):
+        return YamnetEncoder()
+    htsat = Htsat(
+        config.image_size,
+        config.patch,
+        config.channels,
+        config.depths,
+        config.heads,
+        config.window,
+        config.mel_bands,
+    )
+    return HtsatEncoder(htsat, config.embedding_size)
+
+
+def _audio_mapper(
+    config: MlpMappingConfig | TransformerMappingConfig, encoder: YamnetConfig | HtsatConfig, width: int
+) -> MlpMapper | PooledMapper:
+    features = FEATURES if isinstance(encoder, YamnetConfig) else encoder.embedding_size
+    if isinstance(config, MlpMappingConfig):
+        return MlpMapper(features, config.hidden, config.prefix_length, width)
+    return _pooled_mapper(config, features, width, normalized=True)
+
+
+def _prompt_encoder(config: ClipTextConfig) -> ClipPromptEncoder:
+    clip = ClipTextEncoder(config.vocabulary, config.positions, config.width, config.layers, config.heads)
+    return ClipPromptEncoder(clip, config.embedding_size)
+
+
+def _prompt_mapper(
+    config: TokenEmbeddingsConfig | MappedTokensConfig | ClipTextConfig, width: int
+) -> SequenceMapper | None:
+    match config:
+        case TokenEmbeddingsConfig():
+            return None
+        case MappedTokensConfig(mapping=mapping):
+            return SequenceMapper(width, mapping.prefix_length, mapping.layers, mapping.heads)
+        case ClipTextConfig(mapping=mapping):
+            normalized = config.normalization == "training"
+            return _pooled_mapper(mapping, config.embedding_size, width, normalized=normalized)
+
+
+def _pooled_mapper(
+    config: TransformerMappingConfig, embedding_size: int, width: int, *, normalized: bool
+) -> PooledMapper:
+    return PooledMapper(
+        embedding_size,
+        config.sequence_length,
+        width,
+        config.prefix_length,
+        config.layers,
+        config.heads,
+        normalized=normalized,
+    )
+
+
+def _language_model(config: LanguageModelConfig) -> LanguageModel:
+    return LanguageModel(config.vocabulary, config.positions, config.width, config.layers, config.heads)

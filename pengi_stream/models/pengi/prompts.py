@@ -1,0 +1,73 @@
+"""Prompts as the language model reads them: token embeddings, or a prefix of fixed length."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from pengi_stream.models.pengi.config import PengiConfig, TokenEmbeddingsConfig
+from pengi_stream.models.pengi.network import Pengi
+
+PROMPT_SLOTS_GRID = 8  # prompts are padded to a multiple of this
+CACHED_PROMPTS = 256
+
+
+class PromptReader(Protocol):
+    """Reads prompts for the language model."""
+
+    def read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Embeddings (batch, slots, width), and how many of the slots count (batch,). Long prompts are cut."""
+        ...
+
+
+class TokenPrompts:
+    """A prompt is its tokens, as the language model embeds them."""
+
+    def __init__(self, network: Pengi, tokenizer: Tokenizer, max_tokens: int, padding: int) -> None:
+        self._model = network.language_model
+        self._padding = padding
+        self._tokens = lru_cache(CACHED_PROMPTS)(lambda text: tuple(tokenizer.encode(text).ids[:max_tokens]))
+
+    def read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """See `PromptReader.read`."""
+        device = self._model.wte.weight.device
+        tokens = [self._tokens(text) for text in texts]
+        lengths = torch.tensor([len(row) for row in tokens], device=device)
+        slots = -(-max(len(row) for row in tokens) // PROMPT_SLOTS_GRID) * PROMPT_SLOTS_GRID
+        padded = torch.full((len(tokens), slots), self._padding, device=device)
+        for row, prompt in zip(padded, tokens, strict=True):
+            row[: len(prompt)] = torch.tensor(prompt, device=device)
+        return self._model.embed(padded), lengths
+
+
+class MappedPrompts:
+    """A prompt is the prefix that the network maps it to."""
+
+    def __init__(self, network: Pengi, tokenizer: Tokenizer, suffix: str) -> None:
+        self._network = network
+        self._tokenizer = tokenizer
+        self._suffix = suffix
+        self._prefix = lru_cache(CACHED_PROMPTS)(self._mapped)
+
+    def read(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """See `PromptReader.read`."""
+        prefixes = torch.stack([self._prefix(text) for text in texts])
+        return prefixes, torch.full((len(texts),), prefixes.shape[1], device=prefixes.device)
+
+    def _mapped(self, text: str) -> Tensor:
+        device = self._network.language_model.wte.weight.device
+        tokens = self._tokenizer.encode(text + self._suffix).ids  # cut and padded to a fixed length
+        return self._network.prompt_prefix(torch.tensor([tokens], device=device))[0]
+
+
+def prompt_reader(config: PengiConfig, network: Pengi, tokenizer: Tokenizer) -> PromptReader:
+    """What `config` asks for; `tokenizer` is the checkpoint's for prompts."""
+    if isinstance(config.text, TokenEmbeddingsConfig):
+        return TokenPrompts(network, tokenizer, config.text.max_prompt_tokens, config.language_model.stop_token)
+    suffix = config.text.suffix if config.text.type == "mapped_tokens" else ""
+    return MappedPrompts(network, tokenizer, suffix)
