@@ -82,7 +82,7 @@ def decode(model: LanguageModel, context: Context, options: DecodingOptions, sto
             break
         hidden = write(model, beamed, cache, search.last_tokens.reshape(-1, 1))
         logprobs = _logprobs(model.logits(hidden[:, -1]), options)
-        origin = search.update(logprobs.unflatten(0, (batch, beams)))
+        origin = search.update(logprobs.view(batch, beams, -1))
         if beams > 1:
             cache = cache.select((first_row + origin).flatten())
     return search.finalize()

@@ -34,4 +34,4 @@ def _chunk(model: LanguageModel, context: Context, labels: Sequence[Sequence[int
     logits = torch.cat((wide.logits[:, None], model.logits(hidden)), dim=1)
     logprobs = logits.float().log_softmax(dim=-1).gather(2, targets[:, :, None])[:, :, 0]
     counted = torch.arange(longest + 1, device=device) < counts.repeat(batch)[:, None]
-    return (logprobs * counted).sum(dim=1).unflatten(0, (batch, len(labels)))
+    return (logprobs * counted).sum(dim=1).view(batch, len(labels))
