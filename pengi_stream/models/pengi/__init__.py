@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from pengi_stream.errors import ConfigError
+from pengi_stream.models.pengi.config import PromptNormalization
 from pengi_stream.plugins import PluginConfig
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ class PengiModelConfig(PluginConfig):
     """auto takes a GPU where there is one"""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto is float32 on a CPU and bfloat16 on a GPU; another dtype is another model identity"""
+    prompt_normalization: PromptNormalization | None = None
+    """Of prompt embeddings: published (not L2-normalised) or training (normalised), for models with a text encoder;
+    without it, what the checkpoint's config says, which is published for the published checkpoints"""
 
     def build(self) -> PengiModel:
         import torch
@@ -35,4 +39,4 @@ class PengiModelConfig(PluginConfig):
         device = torch.device(("cuda" if gpu else "cpu") if self.device == "auto" else self.device)
         default = torch.float32 if device.type == "cpu" else torch.bfloat16
         dtype = default if self.dtype == "auto" else getattr(torch, self.dtype)
-        return PengiModel(load_checkpoint(self.checkpoint), device, dtype)
+        return PengiModel(load_checkpoint(self.checkpoint, self.prompt_normalization), device, dtype)

@@ -19,10 +19,17 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from pengi_stream.errors import CheckpointError
-from pengi_stream.models.pengi.config import PengiConfig, TokenEmbeddingsConfig, YamnetConfig
+from pengi_stream.models.pengi.config import (
+    ClipTextConfig,
+    PengiConfig,
+    PromptNormalization,
+    TokenEmbeddingsConfig,
+    YamnetConfig,
+)
 from pengi_stream.models.pengi.network import Pengi
 
 CONFIG_FILE, TOKENIZER_FILE, PROMPT_TOKENIZER_FILE = "config.json", "tokenizer.json", "prompt_tokenizer.json"
+CHECKSUMS_FILE = "SHA256SUMS"
 ENCODER_FILE, MODEL_FILE = "encoder.safetensors", "model.safetensors"
 ENCODER_PREFIX = "audio_encoder."
 PACKAGED = Path(__file__).parent.parent  # models/, where `mini` is
@@ -49,13 +56,12 @@ def checkpoint_folder(name: str) -> Path:
     return folder
 
 
-def load_checkpoint(name: str) -> Checkpoint:
-    """Load `mini` or a folder, in float32 on the CPU. Raises CheckpointError, which names what is wrong."""
+def load_checkpoint(name: str, prompt_normalization: PromptNormalization | None = None) -> Checkpoint:
+    """Load `mini` or a folder, in float32 on the CPU; without `prompt_normalization`, as its config says.
+
+    Raises CheckpointError, which names what is wrong."""
     folder = checkpoint_folder(name)
-    try:
-        config = PengiConfig.model_validate_json((folder / CONFIG_FILE).read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(f"{folder / CONFIG_FILE}: {_first_problem(error)}") from error
+    config = _config(folder / CONFIG_FILE, prompt_normalization)
     with torch.device("meta"):
         network = Pengi(config)
     state: dict[str, Tensor] = {}
@@ -89,6 +95,27 @@ def save_checkpoint(folder: Path, config: PengiConfig, network: Pengi, tokenizer
     tokenizer.save(str(folder / TOKENIZER_FILE))
 
 
+def write_checksums(folder: Path) -> None:
+    """Write what `sha256sum --check` and `load_checkpoint` compare the files of `folder` with."""
+    lines = [f"{_sha256(path).hex()}  {path.name}\n" for path in sorted(folder.iterdir())]
+    (folder / CHECKSUMS_FILE).write_text("".join(lines))
+
+
+def _config(path: Path, prompt_normalization: PromptNormalization | None) -> PengiConfig:
+    try:
+        config = PengiConfig.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: {_first_problem(error)}") from error
+    if prompt_normalization is None:
+        return config
+    if not isinstance(config.text, ClipTextConfig):
+        raise CheckpointError(
+            f"{path}: prompt_normalization is for models with a text encoder, found {config.text.type}"
+        )
+    text = config.text.model_copy(update={"normalization": prompt_normalization})
+    return config.model_copy(update={"text": text})
+
+
 def _read(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
@@ -118,14 +145,30 @@ def _tokenizer(path: Path) -> Tokenizer:
 
 
 def _checksum(folder: Path, config: PengiConfig) -> str:
-    files = [CONFIG_FILE, *weight_files(config), TOKENIZER_FILE]
+    """Of the config as it is used, and of the files, which must be those that were written."""
+    files = [*weight_files(config), TOKENIZER_FILE]
     if not isinstance(config.text, TokenEmbeddingsConfig):
         files.append(PROMPT_TOKENIZER_FILE)
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(config.model_dump_json().encode())
+    written = _written_checksums(folder)
     for file in files:
-        with (folder / file).open("rb") as opened:
-            digest.update(hashlib.file_digest(opened, "sha256").digest())
+        found = _sha256(folder / file)
+        if written.get(file, found.hex()) != found.hex():
+            raise CheckpointError(f"{folder / file} is damaged: its SHA-256 is not the one in {CHECKSUMS_FILE}")
+        digest.update(found)
     return digest.hexdigest()[:12]
+
+
+def _written_checksums(folder: Path) -> dict[str, str]:
+    path = folder / CHECKSUMS_FILE
+    if not path.is_file():
+        return {}
+    return {file: digest for digest, file in (line.split("  ", 1) for line in path.read_text().splitlines())}
+
+
+def _sha256(path: Path) -> bytes:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest()
 
 
 def _first_problem(error: ValidationError) -> str:
