@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
-from pengi_stream.types import BadRecord, Batch, Gap, Request, Shed, Stream, StreamEnd
+from pengi_stream.types import BadRecord, Batch, DecodingOptions, Gap, Request, Shed, Stream, StreamEnd
 
 Item = Request | Gap | StreamEnd | BadRecord
 MOST_LIVE = 1024  # requests of live streams that wait; with windows of 0.4 MB they hold 0.4 GB at most
@@ -115,23 +115,13 @@ class Batcher:
         return Batch(tuple(requests))
 
     def _compatible(self) -> list[Request]:
-        """Up to `max_batch_size` requests like the first one in turn, one of each stream a round."""
-        first = next((queue.requests().__next__() for queue in self._queues()), None)
+        """Up to `max_batch_size` requests like the first one in turn: live streams first."""
+        first = next((next(queue.requests()) for queue in self._queues()), None)
         if first is None:
             return []
-        like = (first.prompt.options, first.prompt.labels)
-        turns = deque(
-            (request for request in queue.requests() if (request.prompt.options, request.prompt.labels) == like)
-            for queue in self._queues()
-        )
-        chosen: list[Request] = []
-        while turns and len(chosen) < self._max_batch_size:
-            turn = turns.popleft()
-            request = next(turn, None)
-            if request is not None:
-                chosen.append(request)
-                turns.append(turn)
-        return chosen
+        like = _kind(first)
+        in_turn = chain(_round_robin(self._live.values(), like), _round_robin(self._stored.values(), like))
+        return list(islice(in_turn, self._max_batch_size))
 
     def _remove(self, requests: list[Request]) -> None:
         """Take `requests` out; their streams go to the back of the turns."""
@@ -148,3 +138,18 @@ class Batcher:
     def _forget_if_empty(self, queue: _Queue) -> None:
         if not queue.items:
             del (self._live if queue.stream.live else self._stored)[queue.stream.id]
+
+
+def _kind(request: Request) -> tuple[DecodingOptions, tuple[str, ...]]:
+    """What the requests of a batch share."""
+    return request.prompt.options, request.prompt.labels
+
+
+def _round_robin(queues: Iterable[_Queue], like: object) -> Iterator[Request]:
+    """Requests of the kind `like`, one of each stream a round."""
+    turns = deque((request for request in queue.requests() if _kind(request) == like) for queue in queues)
+    while turns:
+        turn = turns.popleft()
+        if (request := next(turn, None)) is not None:
+            yield request
+            turns.append(turn)

@@ -36,7 +36,9 @@ RATE = 16_000
 PROMPT = Prompt("caption", "generate audio caption")
 
 
-def tone(stream: Stream, seconds: float, *, hz: float = 440.0, start: int = 0, offset: int | None = None) -> list[Frame]:
+def tone(
+    stream: Stream, seconds: float, *, hz: float = 440.0, start: int = 0, offset: int | None = None
+) -> list[Frame]:
     """A tone as frames of 0.1 s; with `offset`, frame k has the position `offset` + k."""
     n = round(seconds * RATE)
     samples = (0.3 * np.sin(2 * np.pi * hz * (start + np.arange(n)) / RATE)).astype(np.float32)[:, None]

@@ -1,0 +1,105 @@
+"""An event of the same thing has the same id; another thing has another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pengi_stream.engine.events import drop_event, gap_event, source_event, text_event
+from pengi_stream.types import (
+    BadRecord,
+    DecodingOptions,
+    Gap,
+    Generation,
+    Prompt,
+    Request,
+    Shed,
+    Stream,
+    TimeMap,
+    Window,
+)
+
+WINDOW = Window(
+    stream=Stream("door", "2026-01-01T00:00:00.000Z"),
+    segment_sample=0,
+    first_sample=53_760,
+    samples=np.zeros(107_760, np.float32),
+    valid_samples=107_760,
+    sample_rate=16_000,
+    start_ns=3_360_000_000,
+    end_ns=10_095_000_000,
+    ready_s=0.0,
+)
+PROMPT = Prompt("alarm", "this is a sound of", labels=("siren", "gunshot"))
+GENERATION = Generation(Request(WINDOW, PROMPT), "siren", 0.75, {"siren": 0.75, "gunshot": 0.25})
+
+
+def test_a_text_event_carries_what_the_wire_format_promises() -> None:
+    event = text_event(GENERATION, "kitchen", "mini", 10_500_123_456)
+    assert event.data == {
+        "stream_id": "door",
+        "prompt_id": "alarm",
+        "prompt": "this is a sound of",
+        "text": "siren",
+        "confidence": 0.75,
+        "scores": {"siren": 0.75, "gunshot": 0.25},
+        "window_start": "1970-01-01T00:00:03.360Z",
+        "window_end": "1970-01-01T00:00:10.095Z",
+        "offset_s": 3.36,
+        "first_sample": 53_760,
+        "sample_rate": 16_000,
+        "model": "mini",
+        "processed_at": "1970-01-01T00:00:10.500Z",
+    }
+    assert (event.type, event.source, event.stream_id, event.time_ns) == (
+        "pengi_stream.text",
+        "kitchen",
+        "door",
+        3_360_000_000,
+    )
+
+
+def test_a_repeat_has_the_same_id_whatever_was_said_and_when() -> None:
+    again = replace(GENERATION, text="gunshot", confidence=0.9)
+    assert text_event(GENERATION, "kitchen", "mini", 1).id == text_event(again, "cellar", "mini", 2).id
+
+
+def test_another_stream_session_window_question_or_model_has_another_id() -> None:
+    def with_window(**changes: object) -> Generation:
+        return replace(GENERATION, request=Request(replace(WINDOW, **changes), PROMPT))  # type: ignore[arg-type]
+
+    def with_prompt(**changes: object) -> Generation:
+        return replace(GENERATION, request=Request(WINDOW, replace(PROMPT, **changes)))  # type: ignore[arg-type]
+
+    different = [
+        GENERATION,
+        with_window(stream=Stream("hall", WINDOW.stream.session)),
+        with_window(stream=Stream("door", "later")),
+        with_window(first_sample=0),
+        with_prompt(text="generate metadata"),
+        with_prompt(labels=("siren",)),
+        with_prompt(options=DecodingOptions(beams=3)),
+    ]
+    ids = {text_event(generation, "kitchen", "mini", 1).id for generation in different}
+    ids.add(text_event(GENERATION, "kitchen", "base", 1).id)
+    assert len(ids) == len(different) + 1
+
+
+def test_a_gap_says_from_when_how_long_and_why() -> None:
+    gap = Gap(Stream("door"), 44_100, 22_050, 44_100, TimeMap(0, 0, 44_100), "device overflow")
+    data = gap_event(gap, "kitchen").data
+    assert data["gap_start"] == "1970-01-01T00:00:01.000Z"
+    assert data["gap_end"] == "1970-01-01T00:00:01.500Z"
+    assert (data["duration_s"], data["reason"]) == (0.5, "device overflow")
+
+
+def test_what_was_dropped_and_what_was_bad_say_why() -> None:
+    dropped = drop_event(Shed(GENERATION.request, "waited too long"), "kitchen")
+    assert (dropped.type, dropped.data["reason"], dropped.data["first_sample"]) == (
+        "pengi_stream.drop",
+        "waited too long",
+        53_760,
+    )
+    bad = source_event(BadRecord(Stream("a.wav"), "is no audio"), "kitchen")
+    assert (bad.type, bad.stream_id, bad.data["reason"]) == ("pengi_stream.source", "a.wav", "is no audio")
