@@ -42,7 +42,7 @@ def recording(folder: Path) -> Samples:
         _section(_play(folder, SEA_SHORE, [Note(0.0, 8.0, 0, 60, 110)]), rms_dbfs=-26),
         _section(_play(folder, APPLAUSE, [Note(0.0, 8.0, 0, 60, 110)]), rms_dbfs=-18),
     ]
-    return np.round(np.concatenate(sections) * STEPS) / STEPS
+    return np.asarray(np.round(np.concatenate(sections) * STEPS) / STEPS, np.float32)
 
 
 def _speech(folder: Path) -> Samples:
