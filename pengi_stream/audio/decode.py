@@ -10,12 +10,21 @@ import soundfile
 
 from pengi_stream.audio.pcm import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, to_mono
 from pengi_stream.audio.resample import resample
+from pengi_stream.audio.wav import is_unknown_length
 from pengi_stream.errors import AudioError
 from pengi_stream.types import Samples
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".w64", ".rf64", ".au")
 UNKNOWN_LENGTH = 2**62  # libsndfile's answer where the container does not say
-STREAMED_SIZE = 0xFFFF_0000  # RIFF sizes from here on mean that the writer could not know
+OGG_PAGE_BYTES = 65_307  # no page is longer
+OGG_LAST_PAGE = 4
+
+
+class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """Read from start to end. Where soundfile may seek it does so after each read, which distorts MP3 there."""
+
+    def seekable(self) -> bool:
+        return False
 
 
 class AudioFile:
@@ -56,10 +65,10 @@ class AudioFile:
                 yield block
             if len(block) < block_samples:
                 break
-        if read < self._file.frames < UNKNOWN_LENGTH or _is_cut_wav(self._path):
-            raise AudioError(
-                f"{self._path}: truncated: it ends after {read / self.sample_rate:.2f} s, its header says more"
-            )
+        if read == 0:
+            raise AudioError(f"{self._path}: holds no samples, or its writer was stopped before it could say how many")
+        if read < self._file.frames < UNKNOWN_LENGTH or _is_cut(self._path):
+            raise AudioError(f"{self._path}: truncated: it ends after {read / self.sample_rate:.2f} s, expected more")
 
     def close(self) -> None:
         self._file.close()
@@ -84,22 +93,35 @@ def load_audio(path: Path, sample_rate: int) -> Samples:
     return resample(np.concatenate(blocks), file.sample_rate, sample_rate) if blocks else np.zeros(0, np.float32)
 
 
-def _is_cut_wav(path: Path) -> bool:
-    """A RIFF file shorter than its header says; libsndfile reads it as if it were whole."""
+def _is_cut(path: Path) -> bool:
+    """A container that ends too early; libsndfile reads these as if they were whole."""
+    size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(8)
-    size = int.from_bytes(head[4:8], "little")
-    return head[:4] == b"RIFF" and path.stat().st_size < size + 8 < STREAMED_SIZE
+        file.seek(max(0, size - OGG_PAGE_BYTES))
+        tail = file.read() if head[:4] == b"OggS" else b""
+    match head[:4]:
+        case b"RIFF":
+            promised = int.from_bytes(head[4:], "little")
+            return not is_unknown_length(promised) and size < promised + 8
+        case b"FORM":
+            return size < int.from_bytes(head[4:], "big") + 8
+        case b"OggS":
+            flags = tail.rfind(b"OggS") + 5
+            return flags >= len(tail) or not tail[flags] & OGG_LAST_PAGE
+    return False
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def _open(path: Path) -> _ForwardFile:
     try:
+        if path.is_dir():
+            raise AudioError(f"{path}: the folder holds no audio file, expected {', '.join(SUFFIXES)}")
         if path.stat().st_size == 0:
             raise AudioError(f"{path}: the file is empty")
-        return soundfile.SoundFile(path)
+        return _ForwardFile(path)
+    except FileNotFoundError as error:
+        raise AudioError(f"{path}: there is no such file") from error
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"{path}: is no audio that can be read ({error.error_string}); use wav, flac, ogg or mp3"
-        ) from error
+    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a suffix that promises no header
+        raise AudioError(f"{path}: is no audio that can be read; use wav, flac, ogg or mp3") from error

@@ -33,7 +33,7 @@ class AudioFormat(FrozenModel):
 
 
 def decode_pcm(data: bytes | bytearray | memoryview, audio: AudioFormat) -> Samples:
-    """Samples (time, channels) in [-1, 1). Raises AudioError where `data` ends within a sample."""
+    """Samples (time, channels) in [-1, 1); floats as they are. Raises AudioError where `data` ends within a sample."""
     if len(data) % audio.frame_bytes:
         raise AudioError(
             f"found {len(data)} bytes of {audio.encoding} with {audio.channels} channel(s), "

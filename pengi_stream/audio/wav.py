@@ -18,7 +18,8 @@ ENCODINGS: dict[tuple[int, int], Encoding] = {
     (PCM, 32): "s32le",
     (FLOAT, 32): "f32le",
 }
-UNKNOWN_LENGTHS = (0, 0x7FFF_0000)  # no length, and what cannot be one: writers to pipes put 0, 2^31 - x or 2^32 - 1
+UNKNOWN_BELOW = (1 << 31, 1 << 32)  # writers to pipes put 0, or a little less than one of these
+UNKNOWN_MARGIN = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,11 @@ class WavHeader:
     audio: AudioFormat
     data_bytes: int | None
     """None: until the end of the stream"""
+
+
+def is_unknown_length(size: int) -> bool:
+    """Whether a size in bytes was written by someone who could not know it."""
+    return size == 0 or any(limit - UNKNOWN_MARGIN <= size < limit for limit in UNKNOWN_BELOW)
 
 
 def parse_wav_header(data: bytes | bytearray) -> tuple[WavHeader, int] | None:
@@ -48,8 +54,7 @@ def parse_wav_header(data: bytes | bytearray) -> tuple[WavHeader, int] | None:
         if name == b"data":
             if audio is None:
                 raise AudioError("found a WAV whose samples come before their format")
-            unknown = size == UNKNOWN_LENGTHS[0] or size >= UNKNOWN_LENGTHS[1]
-            return WavHeader(audio, None if unknown else size), place
+            return WavHeader(audio, None if is_unknown_length(size) else size), place
         if len(data) < place + size:
             return None
         if name == b"fmt ":
