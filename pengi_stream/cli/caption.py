@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from pengi_stream.audio.decode import duration_s
-from pengi_stream.cli.common import HopS, Labels, Prompts, questions, quick_config, run_pipeline
+from pengi_stream.cli.common import HopS, Labels, Model, Prompts, questions, quick_config, run_pipeline
 from pengi_stream.cli.progress import progress_sinks
 from pengi_stream.errors import AudioError
 from pengi_stream.sources.file import find_files
@@ -28,6 +28,7 @@ def caption(
     prompt: Prompts = None,
     labels: Labels = None,
     hop_s: HopS = None,
+    model: Model = "mini",
     style: Annotated[
         Format | None, typer.Option("--format", help="Default: lines to read; with --output, by its suffix.")
     ] = None,
@@ -35,7 +36,7 @@ def caption(
 ) -> None:
     """Write down what can be heard in files."""
     source = {"type": "file", "path": paths}
-    config = quick_config("caption", source, [_sink(style, output)], questions(prompt, labels), hop_s)
+    config = quick_config("caption", model, source, _sink(style, output), questions(prompt, labels), hop_s)
     if output != "-" and Path(output).is_file():
         Path(output).unlink()
     with progress_sinks(_total_s(paths)) as extra_sinks:

@@ -24,6 +24,7 @@ Prompts = Annotated[list[str] | None, typer.Option("--prompt", help="What to ask
 Labels = Annotated[
     str | None, typer.Option("--labels", metavar="A,B,C", help="Choose among these instead of free text.")
 ]
+Model = Annotated[str, typer.Option("--model", help="mini, a checkpoint folder, or fake.")]
 HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one window to the next.")]
 
 
@@ -50,13 +51,20 @@ def describe(outcome: Outcome) -> str:
 
 def quick_config(
     name: str,
+    model: str,
     source: dict[str, Any],
-    sinks: Sequence[dict[str, Any]],
-    questions: Sequence[dict[str, Any]],
+    sink: dict[str, Any],
+    prompts: Sequence[dict[str, Any]],
     hop_s: float | None,
 ) -> PipelineConfig:
     """The pipeline of a command that needs no file. Raises ConfigError."""
-    data = {"sources": [source], "sinks": list(sinks), "prompts": list(questions), "window": {"hop_s": hop_s}}
+    data = {
+        "model": {"type": "fake"} if model == "fake" else {"type": "pengi", "checkpoint": model},
+        "sources": [source],
+        "sinks": [sink],
+        "prompts": list(prompts),
+        "window": {"hop_s": hop_s},
+    }
     return parse_config(data, name=name, origin=name)
 
 
