@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pengi_stream.audio.decode import SUFFIXES, AudioFile
 from pengi_stream.clock import Clock, SystemClock
-from pengi_stream.errors import AudioError
+from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
 from pengi_stream.sources.pace import Pace
 from pengi_stream.sources.times import EPOCH, StartsAt, start_ns
@@ -31,7 +31,7 @@ class FileSourceConfig(SourceConfig):
     """Play at the recording's own speed."""
     starts_at: StartsAt = EPOCH
     stream_id: str | None = None
-    """Default: the path as given, or as found in the glob or folder."""
+    """Default: the path as given, or as found in the glob or folder. For one file only: each file is a stream."""
 
     def build(self) -> FileSource:
         return FileSource(self)
@@ -47,7 +47,10 @@ class FileSource:
 
     def frames(self) -> Iterator[SourceItem]:
         given = [self._config.path] if isinstance(self._config.path, str) else self._config.path
-        for path in find_files(given):
+        paths = find_files(given)
+        if self._config.stream_id is not None and len(paths) > 1:
+            raise SourceError(f"stream_id {self._config.stream_id!r} stands for {len(paths)} files; leave it out")
+        for path in paths:
             stream = Stream(self._config.stream_id or path, live=self._config.live)
             try:
                 yield from self._frames_of(Path(path), stream)

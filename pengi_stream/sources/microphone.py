@@ -73,14 +73,13 @@ class MicrophoneSource:
         self._changed = threading.Condition()
         self._closed = False
         self._unplugged = False
-        self._heard_samples = 0
-        self._lost_samples = 0
-        self._start_s = 0.0
+        self._sample_rate = 0
+        self._heard_at_s: float | None = None
 
     def frames(self) -> Iterator[SourceItem]:
         portaudio = _portaudio()
         device = find_device(self._config.device)
-        sample_rate = self._config.sample_rate or device.default_sample_rate
+        sample_rate = self._sample_rate = self._config.sample_rate or device.default_sample_rate
         with self._open(portaudio, device, sample_rate):
             start_ns = self._clock.utc_ns()
             stream = Stream(self._config.stream_id or device.name, rfc3339(start_ns), live=self._config.live)
@@ -105,9 +104,8 @@ class MicrophoneSource:
             self._changed.notify_all()
 
     def _open(self, portaudio: ModuleType, device: Device, sample_rate: int) -> sounddevice.InputStream:
-        self._start_s = self._clock.monotonic_s()
         try:
-            return portaudio.InputStream(
+            opened = portaudio.InputStream(
                 device=device.index,
                 samplerate=sample_rate,
                 channels=self._config.channels,
@@ -116,27 +114,34 @@ class MicrophoneSource:
                 callback=self._take,
                 finished_callback=self._finished,
             )
+            opened.start()
         except portaudio.PortAudioError as error:
             raise SourceError(
                 f"microphone {device.name!r} cannot be opened at {sample_rate} Hz with {self._config.channels} "
                 f"channel(s): {error}; try another sample_rate or channels"
             ) from error
+        return opened
 
     def _take(self, samples: Samples, count: int, _: Any, status: sounddevice.CallbackFlags) -> None:
         """PortAudio's thread: copy, and never wait for long."""
+        now_s = self._clock.monotonic_s()
         with self._changed:
-            if status.input_overflow:
-                due = round((self._clock.monotonic_s() - self._start_s) * len(samples) * FRAMES_PER_S)
-                self._lost_samples += max(1, due - self._heard_samples - count)
-            self._blocks.append(Block(np.array(samples), self._lost_samples))
-            self._heard_samples += self._lost_samples + count
-            self._lost_samples = 0
+            lost_samples = self._lost_samples(now_s, count) if status.input_overflow else 0
+            self._heard_at_s = now_s
+            self._blocks.append(Block(np.array(samples), lost_samples))
             if len(self._blocks) > WAITING_BLOCKS:
-                dropped = self._blocks.popleft()
-                first = self._blocks.popleft()
-                lost = dropped.lost_samples + len(dropped.samples) + first.lost_samples
-                self._blocks.appendleft(Block(first.samples, lost))
+                self._drop_oldest()
             self._changed.notify_all()
+
+    def _lost_samples(self, now_s: float, count: int) -> int:
+        """What fits between the last block and this one, by the clock: from the start on it would add up its drift."""
+        since_s = 0.0 if self._heard_at_s is None else now_s - self._heard_at_s
+        return max(1, round(since_s * self._sample_rate) - count)
+
+    def _drop_oldest(self) -> None:
+        dropped, first = self._blocks.popleft(), self._blocks.popleft()
+        lost_samples = dropped.lost_samples + len(dropped.samples) + first.lost_samples
+        self._blocks.appendleft(Block(first.samples, lost_samples))
 
     def _finished(self) -> None:
         with self._changed:
@@ -175,9 +180,11 @@ def find_device(wanted: int | str | None) -> Device:
         raise SourceError("no microphone found; plug one in, and see it with `pengi-stream devices`")
     if wanted is None:
         return next((device for device in microphones if device.is_default), microphones[0])
-    for device in microphones:
-        if device.index == wanted or (isinstance(wanted, str) and wanted.lower() in device.name.lower()):
-            return device
+    exact = [device for device in microphones if wanted in {device.index, device.name}]
+    part = wanted.lower() if isinstance(wanted, str) else None
+    matching = exact or [device for device in microphones if part is not None and part in device.name.lower()]
+    if matching:
+        return matching[0]
     known = ", ".join(f"{device.index} {device.name!r}" for device in microphones)
     raise SourceError(f"no microphone {wanted!r}; found {known}")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Literal
@@ -17,6 +16,7 @@ from pengi_stream.plugins import SourceConfig
 from pengi_stream.sources.times import EPOCH, StartsAt, start_ns
 from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
 
+STDIN = 0
 FRAMES_PER_S = 10
 READ_BYTES = 1 << 16
 MAX_HEADER_BYTES = 1 << 16
@@ -32,7 +32,7 @@ class PipeSourceConfig(SourceConfig):
     stream_id: str = "stdin"
 
     def build(self) -> PipeSource:
-        return PipeSource(self, sys.stdin.fileno())
+        return PipeSource(self, STDIN)
 
 
 class PipeSource:
@@ -100,14 +100,15 @@ class PipeSource:
             if len(samples):
                 yield Frame(self._stream, first_sample, samples, audio.sample_rate, time)
                 first_sample += len(samples)
-            if len(block) < wanted:
+            if torn or len(block) < wanted:
                 yield from self._ending(torn, left, len(block), time.at(first_sample))
                 return
             left = None if left is None else left - wanted
 
     def _ending(self, torn: int, left: int | None, got: int, time_ns: int) -> Iterator[BadRecord]:
         if torn:
-            yield BadRecord(self._stream, f"{self._stream.id}: {torn} byte(s) of a torn last sample", time_ns=time_ns)
+            reason = f"{self._stream.id}: dropped {torn} byte(s) of a torn last sample"
+            yield BadRecord(self._stream, reason, time_ns=time_ns)
         elif left is not None:
             reason = f"{self._stream.id}: truncated: its header promises {left - got} byte(s) more"
             yield BadRecord(self._stream, reason, time_ns=time_ns)
@@ -117,7 +118,10 @@ class PipeSource:
         select.select([self._fd, self._wake_read], [], [])
         if self._closed.is_set():
             return False
-        data = os.read(self._fd, READ_BYTES)
+        try:
+            data = os.read(self._fd, READ_BYTES)
+        except OSError as error:
+            raise SourceError(f"{self._stream.id}: cannot be read: {error.strerror}") from error
         self._buffer += data
         self._ended = not data
         return True

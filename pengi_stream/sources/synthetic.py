@@ -20,10 +20,10 @@ FRAMES_PER_S = 10
 
 
 class SyntheticSourceConfig(SourceConfig):
-    """Computed sounds: silence, sine, noise, beeps; any number of streams."""
+    """Computed sounds: silence, sine, noise, chirp (two octaves up each second), beeps (half of each second)."""
 
     type: Literal["synthetic"]
-    sound: Literal["silence", "sine", "noise", "beeps"] = "sine"
+    sound: Literal["silence", "sine", "noise", "chirp", "beeps"] = "sine"
     frequency_hz: float = Field(default=440, gt=0)
     level_dbfs: float = Field(default=-20, le=0)
     """RMS of the sound while it sounds"""
@@ -91,6 +91,9 @@ class SyntheticSource:
                 mono = sine
             case "noise":
                 mono = rms * generator.standard_normal(size)
+            case "chirp":
+                cycles = config.frequency_hz * (4 ** (seconds % 1) - 1) / np.log(4)
+                mono = rms * np.sqrt(2) * np.sin(2 * np.pi * cycles)
             case "beeps":
                 mono = np.where(seconds % 1 < 0.5, sine, 0)
         return np.clip(mono, -1, 1).astype(np.float32)[:, None]

@@ -8,7 +8,6 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from pengi_stream.clock import Clock, parse_rfc3339
-from pengi_stream.types import NS_PER_S
 
 EPOCH = "1970-01-01T00:00:00Z"
 
@@ -31,5 +30,5 @@ def start_ns(starts_at: str, clock: Clock, path: Path | None = None) -> int:
     if starts_at == "now":
         return clock.utc_ns()
     if starts_at == "mtime":
-        return clock.utc_ns() if path is None else round(path.stat().st_mtime * NS_PER_S)
+        return clock.utc_ns() if path is None else path.stat().st_mtime_ns
     return parse_rfc3339(starts_at)
