@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -22,14 +23,24 @@ BLOCK = 1 << 16
 
 
 class LineWriter:
-    """Appends whole lines to a file; rotates it by size. One thread, one writer a file.
+    """Appends whole lines to a file; rotates it by size. One thread.
 
     The folder is created where it is missing. A line that an earlier process did not finish is cut off when the file
-    is opened. `-` is stdout, never rotated. Raises SinkError where the file cannot be opened.
+    is opened. `-` is stdout, never rotated. Raises SinkError where the file cannot be opened, where another process
+    writes to it, and where it holds something else: such files all start with `begins`.
     """
 
-    def __init__(self, path: str, *, rotate_bytes: int | None = None, keep: int = 5, fsync: Fsync = "flush") -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        begins: bytes = b"",
+        rotate_bytes: int | None = None,
+        keep: int = 5,
+        fsync: Fsync = "flush",
+    ) -> None:
         self._path = path
+        self._begins = begins
         self._rotate_bytes = rotate_bytes
         self._keep = keep
         self._fsync = fsync
@@ -78,11 +89,20 @@ class LineWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            self._cut_torn_line(fd)
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                self._claim(fd)
+                self._cut_torn_line(fd)
+        except BlockingIOError as error:
+            raise SinkError(f"{path}: another process writes to it; choose another path") from error
         except OSError as error:
             reason = error.strerror
             raise SinkError(f"{path}: cannot be opened: {reason}; expected a file to write, check its path") from error
         return fd
+
+    def _claim(self, fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not self._begins.startswith(os.pread(fd, len(self._begins), 0)):
+            raise SinkError(f"{self._path}: holds something else than earlier lines; choose another path")
 
     def _cut_torn_line(self, fd: int) -> None:
         size = os.fstat(fd).st_size

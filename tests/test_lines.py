@@ -56,7 +56,24 @@ def test_is_empty_until_the_first_line(tmp_path: Path) -> None:
     assert writer.is_empty
     writer.write(b"1\n")
     assert not writer.is_empty
+    writer.close()
     assert not written(tmp_path / "a.csv").is_empty
+
+
+def test_a_file_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "song.wav"
+    path.write_bytes(b"RIFF and no newline behind it")
+    with pytest.raises(SinkError, match=r"song\.wav: holds something else"):
+        LineWriter(str(path), begins=b"{")
+    assert path.read_bytes() == b"RIFF and no newline behind it"
+
+
+def test_two_writers_of_one_file_are_refused(tmp_path: Path) -> None:
+    first = written(tmp_path / "a.jsonl", b"1\n")
+    with pytest.raises(SinkError, match=r"a\.jsonl: another process writes to it"):
+        written(tmp_path / "a.jsonl")
+    first.close()
+    written(tmp_path / "a.jsonl").close()
 
 
 KILLED = """

@@ -21,7 +21,7 @@ class JsonlDeadLettersConfig(PluginConfig):
     path: str = Field(min_length=1)
 
     def build(self) -> JsonlDeadLetters:
-        return JsonlDeadLetters(LineWriter(self.path), SystemClock())
+        return JsonlDeadLetters(LineWriter(self.path, begins=b"{"), SystemClock())
 
 
 class JsonlDeadLetters:

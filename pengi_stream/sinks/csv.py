@@ -33,7 +33,7 @@ class CsvSink:
     """Appends a row for each text; other events have no place in the table."""
 
     def __init__(self, path: str) -> None:
-        self._lines = LineWriter(path)
+        self._lines = LineWriter(path, begins=b"window_start,")
         if self._lines.is_empty:
             self._lines.write(_rows([COLUMNS]))
 

@@ -22,7 +22,6 @@ class JsonlSinkConfig(SinkConfig):
     type: Literal["jsonl"]
     path: str = Field(min_length=1)
     """`-` is stdout. A missing folder is created."""
-    """`-` is stdout."""
     rotate_mb: float | None = Field(default=None, gt=0)
     """A file that would grow beyond becomes path.1, path.1 becomes path.2, and so on; null: never."""
     keep: int = Field(default=5, ge=1)
@@ -32,7 +31,9 @@ class JsonlSinkConfig(SinkConfig):
 
     def build(self) -> JsonlSink:
         rotate_bytes = None if self.rotate_mb is None else round(self.rotate_mb * MEGABYTE)
-        return JsonlSink(LineWriter(self.path, rotate_bytes=rotate_bytes, keep=self.keep, fsync=self.fsync))
+        return JsonlSink(
+            LineWriter(self.path, begins=b"{", rotate_bytes=rotate_bytes, keep=self.keep, fsync=self.fsync)
+        )
 
 
 class JsonlSink:
