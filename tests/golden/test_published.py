@@ -28,6 +28,8 @@ from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.ranking import log_likelihoods
 from pengi_stream.types import Batch, DecodingOptions, Prompt, Request, Stream, Window
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # two models of more than 1 GB each
+
 TOLERANCE = 1e-3  # of each array's largest value
 DECIBELS = 0.2  # the chirp has bins at rounding noise
 PAIRS = [(clip, prompt) for clip in range(4) for prompt in range(2)]

@@ -112,7 +112,7 @@ class PooledMapper(SequenceMapper):
     def forward(self, embedding: Tensor) -> Tensor:
         """(batch, embedding_size) -> (batch, prefix_length, size)."""
         if self.normalized:
-            embedding = functional.normalize(embedding, dim=-1)
+            embedding = functional.normalize(embedding.float(), dim=-1).to(embedding.dtype)
         return super().forward(self.linear(embedding).unflatten(-1, (self.sequence_length, -1)))
 
     def without_audio(self) -> Tensor:

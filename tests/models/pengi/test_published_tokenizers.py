@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pengi_stream.errors import CheckpointError
+from pengi_stream.models.pengi.convert import prompt_tokenizer
 from pengi_stream.models.pengi.published_tokenizers import clip_tokenizer, gpt2_tokenizer
 
 
@@ -41,6 +42,14 @@ def test_gpt2_never_merges_the_padding_token_with_its_neighbours_but_still_write
     ids = tokenizer.encode("listen !!").ids
     assert ids[-3:] == [220, 0, 0]
     assert tokenizer.decode(ids) == "listen !!"
+
+
+def test_prompts_are_padded_to_40_tokens_and_longer_ones_are_cut(folder: Path) -> None:
+    clip, gpt2 = prompt_tokenizer("base", folder), prompt_tokenizer("base_no_text_enc", folder)
+    assert clip.encode("").ids == [49406, *[49407] * 39]
+    assert clip.encode("dog " * 100).ids == [49406, *[1929] * 38, 49407]
+    assert gpt2.encode("generate metadata <|endoftext|>").ids == [8612, 378, 20150, 220, 50256, *[0] * 35]
+    assert len(gpt2.encode("dog " * 100).ids) == 40
 
 
 @pytest.mark.parametrize("tokenizer", [clip_tokenizer, gpt2_tokenizer])
