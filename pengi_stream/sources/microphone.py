@@ -16,7 +16,7 @@ from pengi_stream.audio.pcm import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from pengi_stream.clock import Clock, SystemClock, rfc3339
 from pengi_stream.errors import SourceError
 from pengi_stream.plugins import SourceConfig
-from pengi_stream.types import Frame, Gap, Position, Samples, SourceItem, Stream, StreamEnd, TimeMap
+from pengi_stream.types import NS_PER_S, Frame, Gap, Position, Samples, SourceItem, Stream, StreamEnd, TimeMap
 
 if TYPE_CHECKING:
     import sounddevice
@@ -74,26 +74,15 @@ class MicrophoneSource:
         self._closed = False
         self._unplugged = False
         self._sample_rate = 0
+        self._start_ns = 0
         self._heard_at_s: float | None = None
 
     def frames(self) -> Iterator[SourceItem]:
         portaudio = _portaudio()
         device = find_device(self._config.device)
-        sample_rate = self._sample_rate = self._config.sample_rate or device.default_sample_rate
-        with self._open(portaudio, device, sample_rate):
-            start_ns = self._clock.utc_ns()
-            stream = Stream(self._config.stream_id or device.name, rfc3339(start_ns), live=self._config.live)
-            time = TimeMap(0, start_ns, sample_rate)
-            first_sample = 0
-            while (block := self._next()) is not None:
-                if block.lost_samples:
-                    yield Gap(stream, first_sample, block.lost_samples, sample_rate, time, "device overflow")
-                    first_sample += block.lost_samples
-                yield Frame(stream, first_sample, block.samples, sample_rate, time)
-                first_sample += len(block.samples)
-        if self._unplugged and not self._closed:
-            raise SourceError(f"microphone {device.name!r} stopped; check the device and start again")
-        yield StreamEnd(stream)
+        self._sample_rate = self._config.sample_rate or device.default_sample_rate
+        with self._open(portaudio, device):
+            yield from self._heard(device.name)
 
     def commit(self, position: Position) -> None:
         """What a microphone heard cannot be heard again."""
@@ -103,13 +92,27 @@ class MicrophoneSource:
             self._closed = True
             self._changed.notify_all()
 
-    def _open(self, portaudio: ModuleType, device: Device, sample_rate: int) -> sounddevice.InputStream:
+    def _heard(self, device_name: str) -> Iterator[Frame | Gap | StreamEnd]:
+        if not self._wait(device_name):
+            return
+        stream = Stream(self._config.stream_id or device_name, rfc3339(self._start_ns), live=self._config.live)
+        time = TimeMap(0, self._start_ns, self._sample_rate)
+        first_sample = 0
+        while (block := self._next(device_name)) is not None:
+            if block.lost_samples:
+                yield Gap(stream, first_sample, block.lost_samples, self._sample_rate, time, "device overflow")
+                first_sample += block.lost_samples
+            yield Frame(stream, first_sample, block.samples, self._sample_rate, time)
+            first_sample += len(block.samples)
+        yield StreamEnd(stream)
+
+    def _open(self, portaudio: ModuleType, device: Device) -> sounddevice.InputStream:
         try:
             opened = portaudio.InputStream(
                 device=device.index,
-                samplerate=sample_rate,
+                samplerate=self._sample_rate,
                 channels=self._config.channels,
-                blocksize=sample_rate // FRAMES_PER_S,
+                blocksize=self._sample_rate // FRAMES_PER_S,
                 dtype="float32",
                 callback=self._take,
                 finished_callback=self._finished,
@@ -117,7 +120,7 @@ class MicrophoneSource:
             opened.start()
         except portaudio.PortAudioError as error:
             raise SourceError(
-                f"microphone {device.name!r} cannot be opened at {sample_rate} Hz with {self._config.channels} "
+                f"microphone {device.name!r} cannot be opened at {self._sample_rate} Hz with {self._config.channels} "
                 f"channel(s): {error}; try another sample_rate or channels"
             ) from error
         return opened
@@ -127,6 +130,8 @@ class MicrophoneSource:
         now_s = self._clock.monotonic_s()
         with self._changed:
             lost_samples = self._lost_samples(now_s, count) if status.input_overflow else 0
+            if self._heard_at_s is None:  # not when it was opened: PulseAudio takes seconds to give the first sample
+                self._start_ns = self._clock.utc_ns() - count * NS_PER_S // self._sample_rate
             self._heard_at_s = now_s
             self._blocks.append(Block(np.array(samples), lost_samples))
             if len(self._blocks) > WAITING_BLOCKS:
@@ -148,11 +153,18 @@ class MicrophoneSource:
             self._unplugged = True
             self._changed.notify_all()
 
-    def _next(self) -> Block | None:
-        """The next block; None: closed, or the device is gone."""
+    def _next(self, device_name: str) -> Block | None:
+        """The next block; None: closed. Raises SourceError when the device is gone."""
+        with self._changed:
+            return self._blocks.popleft() if self._wait(device_name) else None
+
+    def _wait(self, device_name: str) -> bool:
+        """Until there is a block; False: closed. Raises SourceError when the device is gone."""
         with self._changed:
             self._changed.wait_for(lambda: self._blocks or self._closed or self._unplugged)
-            return self._blocks.popleft() if self._blocks else None
+            if not self._blocks and not self._closed:
+                raise SourceError(f"microphone {device_name!r} stopped; check the device and start again")
+            return bool(self._blocks)
 
 
 def list_devices() -> list[Device]:
