@@ -51,6 +51,8 @@ class Checkpoint:
 def checkpoint_folder(name: str) -> Path:
     """The folder of a packaged checkpoint (`mini`) or of a path. Raises CheckpointError."""
     folder = PACKAGED / name if name == "mini" else Path(name)
+    if folder.is_file():
+        raise CheckpointError(f"{name!r} is a file, expected a folder; make one of it with pengi-stream convert")
     if not (folder / CONFIG_FILE).is_file():
         raise CheckpointError(f"no checkpoint at {name!r}: {folder / CONFIG_FILE} is missing; use mini or a folder")
     return folder

@@ -10,14 +10,22 @@ from torch import Tensor
 from pengi_stream.models.pengi.context import Context, write
 from pengi_stream.models.pengi.language_model import LanguageModel
 
-ROWS_AT_ONCE = 512  # contexts x labels that are in memory together
+BYTES_AT_ONCE = 1 << 29  # 512 MB for the contexts x labels that are in memory together
 
 
 def log_likelihoods(model: LanguageModel, context: Context, labels: Sequence[Sequence[int]], stop_token: int) -> Tensor:
     """Log-likelihood of each label's tokens and of the stop behind them: (batch, labels)."""
-    chunk = max(1, ROWS_AT_ONCE // len(context.lengths))
+    longest = max(len(label) for label in labels)
+    chunk = max(1, BYTES_AT_ONCE // (len(context.lengths) * _row_bytes(model, context, longest + 1)))
     parts = [labels[start : start + chunk] for start in range(0, len(labels), chunk)]
     return torch.cat([_chunk(model, context, part, stop_token) for part in parts], dim=1)
+
+
+def _row_bytes(model: LanguageModel, context: Context, length: int) -> int:
+    """Memory that a label of `length` tokens takes behind one context."""
+    cache = 2 * context.cache.keys[:, 0].nbytes  # keys and values
+    logits = 4 * length * model.wte.num_embeddings
+    return 2 * cache + 3 * logits  # the cache as selected and widened; logits, log-softmax and one more
 
 
 def _chunk(model: LanguageModel, context: Context, labels: Sequence[Sequence[int]], stop_token: int) -> Tensor:

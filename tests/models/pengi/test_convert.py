@@ -225,6 +225,12 @@ def test_the_checksums_are_those_of_sha256sum_and_are_checked(network: Pengi, co
         load_checkpoint(str(folder))
 
 
+def test_loading_a_file_that_was_not_converted_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "base.pth").touch()
+    with pytest.raises(CheckpointError, match=r"base\.pth' is a file, expected a folder; .* pengi-stream convert"):
+        load_checkpoint(str(tmp_path / "base.pth"))
+
+
 def test_an_unknown_configuration_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no published configuration 'bass'; did you mean 'base'"):
         convert_published(tmp_path / "base.pth", "bass", tmp_path / "out")
