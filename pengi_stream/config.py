@@ -117,7 +117,7 @@ class BatchConfig(FrozenModel):
 class DeliveryConfig(FrozenModel):
     """What is promised about events."""
 
-    guarantee: Literal["at_least_once"] = "at_least_once"
+    guarantee: Literal["at_least_once", "exactly_once"] = "at_least_once"
     give_up_after_s: float = Field(default=60, ge=0)
     """A required sink that refuses for so long ends the run."""
 
@@ -159,6 +159,12 @@ class PipelineConfig(FrozenModel):
         ids = [prompt.id for prompt in self.prompts]
         if repeated := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")
+        ends = [*self.sources, *(sink for sink in self.sinks if sink.required)]
+        if self.delivery.guarantee == "exactly_once" and (other := {end.type for end in ends} - {"kafka"}):
+            raise ValueError(
+                "delivery.guarantee: exactly_once needs a Kafka source and Kafka sinks wherever they are required; "
+                f"found {', '.join(sorted(other))}"
+            )
         return self
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from pengi_stream.clock import Deadline
-from pengi_stream.types import BadRecord, Batch, Event, Generation, Position, Request, SourceItem
+from pengi_stream.types import BadRecord, Batch, Event, Generation, Position, Request, SourceItem, WindowItem
 
 
 @runtime_checkable
@@ -93,6 +93,40 @@ class TransactionalSink(EventSink, Protocol):
 
     def commit(self, positions: Sequence[Position], group_metadata: object) -> None:
         """Commit what was written since the last commit and `positions` as one transaction. Raises SinkError."""
+        ...
+
+
+@runtime_checkable
+class WindowSource(Protocol):
+    """The receiving end of a split deployment: as AudioSource, cut at Window."""
+
+    def windows(self) -> Iterator[WindowItem]:
+        """Windows and what lies between them, in order within each stream; see `AudioSource.frames`."""
+        ...
+
+    def commit(self, position: Position) -> None:
+        """See `AudioSource.commit`."""
+        ...
+
+    def close(self) -> None:
+        """See `AudioSource.close`."""
+        ...
+
+
+@runtime_checkable
+class WindowSink(Protocol):
+    """The sending end of a split deployment: as EventSink, of windows."""
+
+    def write(self, items: Sequence[WindowItem]) -> None:
+        """Take `items`, in order; may buffer. Raises SinkError; then none of them counts as written."""
+        ...
+
+    def flush(self, deadline: Deadline) -> None:
+        """Return when all that was written is durable. Raises SinkError."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds; does not flush. Any number of times."""
         ...
 
 

@@ -161,6 +161,10 @@ class Window:
         return self.first_sample / self.sample_rate
 
 
+WindowItem = Window | Gap | StreamEnd | BadRecord
+"""What the windower gives"""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
     """How text is generated; requests of one batch share it."""

@@ -52,6 +52,7 @@ def test_an_item_of_a_list_is_overridden_by_its_index() -> None:
         ({"prompts": [{"id": "a", "task": "captions"}]}, ["prompts.0", "'captions'", "caption"]),
         ({"prompts": [{"id": "a", "task": "tags"}, {"id": "a", "task": "scene"}]}, ["found twice", "a"]),
         ({"prompts": [{"id": "a", "task": "classify"}]}, ["classify", "labels"]),
+        ({"delivery": {"guarantee": "exactly_once"}}, ["exactly_once", "Kafka", "console, file"]),
     ],
 )
 def test_a_wrong_file_names_the_place_and_the_mend(data: dict[str, object], words: list[str]) -> None:

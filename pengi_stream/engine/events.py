@@ -10,7 +10,8 @@ from pengi_stream.clock import rfc3339
 from pengi_stream.types import BadRecord, Event, EventType, Gap, Generation, Prompt, Shed, Stream
 
 NAMESPACE = uuid.UUID("6f0a7c64-8d0b-5c8e-9a53-70656e676900")
-DIGITS = 6  # of confidence and scores: finer than a float32 holds steady between machines
+CONFIDENCE_DIGITS = 4  # what holds steady between batches of different size
+DIGITS = 6
 
 
 def event_id(
@@ -33,7 +34,7 @@ def text_event(generation: Generation, pipeline: str, model_identity: str, proce
         "prompt_id": prompt.id,
         "prompt": prompt.text,
         "text": generation.text,
-        "confidence": round(generation.confidence, DIGITS),
+        "confidence": round(generation.confidence, CONFIDENCE_DIGITS),
         "window_start": rfc3339(window.start_ns),
         "window_end": rfc3339(window.end_ns),
         "offset_s": round(window.offset_s, DIGITS),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pengi_stream.engine.segment import Segment, WindowSpec
-from pengi_stream.types import BadRecord, Frame, Gap, Position, SourceItem, Stream, StreamEnd, Window
+from pengi_stream.types import BadRecord, Frame, Gap, Position, SourceItem, Stream, StreamEnd, Window, WindowItem
 
 
 class Windower:
@@ -21,9 +21,9 @@ class Windower:
         self._spec = spec
         self._segments: dict[str, Segment] = {}
         self.late_frames = 0
-        """Frames, or parts of frames, that had arrived before"""
+        """Frames of which everything had arrived before"""
 
-    def push(self, item: SourceItem, now_s: float) -> Iterator[Window | Gap | StreamEnd | BadRecord]:
+    def push(self, item: SourceItem, now_s: float) -> Iterator[WindowItem]:
         """What `item` completes, in order. Exhaust it before the next push."""
         match item:
             case Frame():
@@ -43,9 +43,9 @@ class Windower:
         segment = self._segments.get(frame.stream.id)
         if segment is not None:
             if frame.first_sample < segment.expected_sample and frame.sample_rate == segment.sample_rate:
-                self.late_frames += 1
                 known = min(segment.expected_sample - frame.first_sample, len(frame.samples))
                 frame = _without_first(frame, known)
+                self.late_frames += len(frame.samples) == 0
             elif frame.first_sample > segment.expected_sample or frame.sample_rate != segment.sample_rate:
                 yield from self._finish(frame.stream, now_s)
                 if frame.sample_rate == segment.sample_rate:

@@ -27,6 +27,7 @@ from pengi_stream.types import (
     Stream,
     StreamEnd,
     Window,
+    WindowItem,
 )
 
 log = structlog.get_logger()
@@ -66,16 +67,22 @@ class Intake:
 
     def _take(self, item: SourceItem, requests: Channel[Asked, Ready]) -> None:
         self.tracker.claim(self.source, item.stream)
-        self._count_arrival(item)
+        late_before, fate = self.windower.late_frames, "used"
+        if isinstance(item, Frame):
+            self.metrics.audio_s.inc(len(item.samples) / item.sample_rate)
         for out in self.windower.push(item, self.clock.monotonic_s()):
+            fate = "dead_lettered" if isinstance(out, BadRecord) else fate
             for asked in self._ask(out):
                 requests.put(asked)
+        if isinstance(item, Frame | BadRecord):
+            self.metrics.ledgers.enter("records")
+            self.metrics.ledgers.leave("records", "late" if self.windower.late_frames > late_before else fate)
         self.tracker.advanced(self.source, item.stream, item.position, self.windower.hold(item.stream))
         if isinstance(item, StreamEnd):
             self.tracker.release(item.stream)
             self._matching.pop(item.stream.id, None)
 
-    def _ask(self, out: Window | Gap | StreamEnd | BadRecord) -> Sequence[Asked]:
+    def _ask(self, out: WindowItem) -> Sequence[Asked]:
         if not isinstance(out, Window):
             self.tracker.opened(self.source, out, self.parts_per_request)
             if isinstance(out, BadRecord):
@@ -98,12 +105,3 @@ class Intake:
                 prompt for prompt in self.prompts if any(fnmatchcase(stream.id, pattern) for pattern in prompt.streams)
             )
         return self._matching[stream.id]
-
-    def _count_arrival(self, item: SourceItem) -> None:
-        if isinstance(item, Frame):
-            self.metrics.ledgers.enter("records")
-            self.metrics.ledgers.leave("records", "used")
-            self.metrics.audio_s.inc(len(item.samples) / item.sample_rate)
-        elif isinstance(item, BadRecord):
-            self.metrics.ledgers.enter("records")
-            self.metrics.ledgers.leave("records", "dead_lettered")

@@ -13,8 +13,8 @@ from pengi_stream.errors import SinkError
 from pengi_stream.metrics import Metrics
 from pengi_stream.protocols import EventSink
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
-from pengi_stream.runtime.tracker import Tracker, Work
-from pengi_stream.types import Event, Window
+from pengi_stream.runtime.tracker import Tracker
+from pengi_stream.types import Event, Window, WindowItem
 
 log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ FLUSH_S = 30.0
 class Delivery:
     """A part of some work that is done, and the events that it made, perhaps none."""
 
-    work: Work
+    work: WindowItem
     events: tuple[Event, ...]
 
 
@@ -119,7 +119,7 @@ class Outlets:
         self._outlets = outlets
         self._tracker = tracker
 
-    def deliver(self, work: Work, events: Sequence[Event] = ()) -> None:
+    def deliver(self, work: WindowItem, events: Sequence[Event] = ()) -> None:
         """Send a finished part of `work` to every sink; blocks while a required one is full."""
         delivery = Delivery(work, tuple(events))
         for outlet in self._outlets:

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 from pengi_stream.engine.watermark import Watermark
 from pengi_stream.errors import SourceError
-from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, Window
-
-Work = Window | Gap | StreamEnd | BadRecord
+from pengi_stream.types import Position, Stream, WindowItem
 
 
 @dataclass(slots=True)
 class _Open:
     source: int
-    work: Work
+    work: WindowItem
     parts: int
 
 
@@ -44,7 +42,7 @@ class Tracker:
         with self._lock:
             self._owners.pop(stream.id, None)
 
-    def opened(self, source: int, work: Work, parts: int) -> None:
+    def opened(self, source: int, work: WindowItem, parts: int) -> None:
         """`work` is on its way, and will be `done` once for each of its parts."""
         with self._lock:
             self._open[id(work)] = _Open(source, work, parts)
@@ -58,7 +56,7 @@ class Tracker:
             self._watermarks[source].read(stream.id, read, hold)
             self._commit(source)
 
-    def done(self, work: Work) -> None:
+    def done(self, work: WindowItem) -> None:
         """One part of `work` is durable in a required sink."""
         with self._lock:
             entry = self._open[id(work)]
