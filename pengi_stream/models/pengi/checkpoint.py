@@ -30,6 +30,7 @@ from pengi_stream.models.pengi.network import Pengi
 
 CONFIG_FILE, TOKENIZER_FILE, PROMPT_TOKENIZER_FILE = "config.json", "tokenizer.json", "prompt_tokenizer.json"
 CHECKSUMS_FILE = "SHA256SUMS"
+CHECKED_SUFFIXES = {".json", ".safetensors"}
 ENCODER_FILE, MODEL_FILE = "encoder.safetensors", "model.safetensors"
 ENCODER_PREFIX = "audio_encoder."
 PACKAGED = Path(__file__).parent.parent  # models/, where `mini` is
@@ -72,6 +73,9 @@ def load_checkpoint(name: str, prompt_normalization: PromptNormalization | None 
     _check_state(folder, network.state_dict(), state)
     network.load_state_dict({name: tensor.float() for name, tensor in state.items()}, assign=True)
     tokenizer = _tokenizer(folder / TOKENIZER_FILE)
+    found, expected = tokenizer.get_vocab_size(), config.language_model.vocabulary
+    if found > expected:
+        raise CheckpointError(f"{folder / TOKENIZER_FILE} has {found} tokens, expected at most the model's {expected}")
     own = isinstance(config.text, TokenEmbeddingsConfig)
     prompt_tokenizer = tokenizer if own else _tokenizer(folder / PROMPT_TOKENIZER_FILE)
     return Checkpoint(config, network.eval(), tokenizer, prompt_tokenizer, _checksum(folder, config))
@@ -95,11 +99,13 @@ def save_checkpoint(folder: Path, config: PengiConfig, network: Pengi, tokenizer
     save_file({name: tensor for name, tensor in state.items() if name not in encoder}, folder / MODEL_FILE)
     (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n")
     tokenizer.save(str(folder / TOKENIZER_FILE))
+    write_checksums(folder)
 
 
 def write_checksums(folder: Path) -> None:
     """Write what `sha256sum --check` and `load_checkpoint` compare the files of `folder` with."""
-    lines = [f"{_sha256(path).hex()}  {path.name}\n" for path in sorted(folder.iterdir())]
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in CHECKED_SUFFIXES]
+    lines = [f"{_sha256(path).hex()}  {path.name}\n" for path in files]
     (folder / CHECKSUMS_FILE).write_text("".join(lines))
 
 
@@ -143,7 +149,10 @@ def _check_state(folder: Path, expected: Mapping[str, Tensor], found: Mapping[st
 def _tokenizer(path: Path) -> Tokenizer:
     if not path.is_file():
         raise CheckpointError(f"{path} is missing; the checkpoint is not complete")
-    return Tokenizer.from_file(str(path))
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise CheckpointError(f"{path} is damaged or no tokenizer file: {error}") from error
 
 
 def _checksum(folder: Path, config: PengiConfig) -> str:

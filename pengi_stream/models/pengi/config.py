@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+
+YAMNET_SAMPLE_RATE = 16_000
 
 PromptNormalization = Literal["published", "training"]
 """Whether prompt embeddings are L2-normalised, as in training, or not, as by the published inference code."""
@@ -89,12 +91,20 @@ class ClipTextConfig(Part):
 class LanguageModelConfig(Part):
     """GPT-2 family."""
 
-    vocabulary: int
-    positions: int
-    width: int
-    layers: int
-    heads: int
-    stop_token: int
+    vocabulary: PositiveInt
+    positions: PositiveInt
+    width: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    stop_token: NonNegativeInt
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        if self.stop_token >= self.vocabulary:
+            raise ValueError(f"stop_token {self.stop_token} is not in a vocabulary of {self.vocabulary}")
+        return self
 
 
 class RankingConfig(Part):
@@ -109,10 +119,10 @@ class PengiConfig(Part):
     """A checkpoint's config.json."""
 
     version: Literal[1] = 1
-    sample_rate: int
+    sample_rate: PositiveInt
     """Hertz"""
-    window_samples: int
-    hop_grid_samples: int
+    window_samples: PositiveInt
+    hop_grid_samples: PositiveInt
     audio_encoder: YamnetConfig | HtsatConfig = Field(default=YamnetConfig(), discriminator="type")
     audio_mapping: MlpMappingConfig | TransformerMappingConfig = Field(default=MlpMappingConfig(), discriminator="type")
     text: TokenEmbeddingsConfig | MappedTokensConfig | ClipTextConfig = Field(
@@ -120,3 +130,9 @@ class PengiConfig(Part):
     )
     language_model: LanguageModelConfig
     ranking: RankingConfig = Field(default=RankingConfig())
+
+    @model_validator(mode="after")
+    def _suits_yamnet(self) -> Self:
+        if isinstance(self.audio_encoder, YamnetConfig) and self.sample_rate != YAMNET_SAMPLE_RATE:
+            raise ValueError(f"sample_rate is {self.sample_rate}, expected YAMNet's {YAMNET_SAMPLE_RATE}")
+        return self

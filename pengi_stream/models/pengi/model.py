@@ -47,7 +47,7 @@ class PengiModel:
                 if batch.labels:
                     return self._rank(requests, context, batch.labels)
                 return self._write(requests, context)
-        except RuntimeError as error:
+        except (RuntimeError, IndexError) as error:
             raise ModelError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
 
     def warmup(self) -> None:
@@ -81,7 +81,17 @@ class PengiModel:
         embeddings = torch.cat((audio_prefixes, prompts), dim=1)
         return read(self._network.language_model, embeddings, lengths + audio_prefixes.shape[1])
 
+    def _check_room(self, context: Context, tokens: int) -> None:
+        positions = self._config.language_model.positions
+        needed = int(context.lengths.max()) + tokens - 1  # the last one is not read
+        if needed > positions:
+            raise ModelError(
+                f"audio, prompt and {tokens} tokens of text need {needed} positions, the model has {positions}; "
+                "shorten the prompt, its labels or max_new_tokens"
+            )
+
     def _write(self, requests: Sequence[Request], context: Context) -> list[Generation]:
+        self._check_room(context, requests[0].options.max_new_tokens)
         decoded = decode(self._network.language_model, context, requests[0].options, self._stop_token)
         generations = []
         for request, tokens, length, score in zip(
@@ -111,6 +121,7 @@ class PengiModel:
     def _label_scores(self, context: Context, labels: tuple[str, ...]) -> Tensor:
         """Log-likelihoods (batch, labels), by the config's rules but for the prior."""
         tokens = [self._tokenizer.encode(label).ids for label in labels]
+        self._check_room(context, max(len(label) for label in tokens) + 1)
         scores = log_likelihoods(self._network.language_model, context, tokens, self._stop_token)
         if self._config.ranking.length_normalized:
             scores = scores / torch.tensor([len(label) + 1 for label in tokens], device=self._device)

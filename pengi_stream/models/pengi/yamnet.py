@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-SAMPLE_RATE = 16_000
+from pengi_stream.models.pengi.config import YAMNET_SAMPLE_RATE
+
+SAMPLE_RATE = YAMNET_SAMPLE_RATE
 FFT_SAMPLES = 512
 STFT_SAMPLES = 400  # 25 ms
 STFT_HOP_SAMPLES = 160  # 10 ms

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
 from pengi_stream.errors import CheckpointError
 from pengi_stream.models.pengi import PengiModelConfig
-from pengi_stream.models.pengi.checkpoint import load_checkpoint
+from pengi_stream.models.pengi.checkpoint import load_checkpoint, write_checksums
 
 
 def test_a_missing_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -49,4 +51,60 @@ def test_a_wrong_config_is_named(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "config.json").write_text('{"sample_rate": "fast"}')
     with pytest.raises(CheckpointError, match=r"config\.json: .*sample_rate"):
+        load_checkpoint(str(copy))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a tokenizer", b'{"version": "1.0"}'])
+def test_a_damaged_tokenizer_is_named(folder: Path, tmp_path: Path, content: bytes) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "tokenizer.json").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json is damaged"):
+        load_checkpoint(str(copy))
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "encoder.safetensors"])
+def test_one_flipped_bit_in_the_weights_is_noticed(folder: Path, tmp_path: Path, file: str) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    weights = bytearray((copy / file).read_bytes())
+    weights[-50] ^= 1
+    (copy / file).write_bytes(bytes(weights))
+    with pytest.raises(CheckpointError, match=rf"{file} is damaged: its SHA-256"):
+        load_checkpoint(str(copy))
+
+
+def test_checksums_written_again_are_the_same_and_leave_the_model_card_out(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    before = (copy / "SHA256SUMS").read_text()
+    (copy / "README.md").write_text("a model card")
+    write_checksums(copy)
+    assert (copy / "SHA256SUMS").read_text() == before
+
+
+def test_a_tokenizer_of_a_larger_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    tokenizer = Tokenizer.from_file(str(copy / "tokenizer.json"))
+    tokenizer.add_tokens([f"word{number}" for number in range(500)])
+    tokenizer.save(str(copy / "tokenizer.json"))
+    with pytest.raises(CheckpointError, match=r"tokens, expected at most the model's 400"):
+        load_checkpoint(str(copy))
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "words"),
+    [
+        ("language_model", "heads", 5, "width 32 is not a multiple of heads 5"),
+        ("language_model", "heads", 0, "language_model.heads"),
+        ("language_model", "stop_token", 400, "stop_token 400 is not in a vocabulary of 400"),
+        (None, "window_samples", -1, "window_samples"),
+        (None, "sample_rate", 8_000, "sample_rate is 8000, expected YAMNet's 16000"),
+    ],
+)
+def test_a_config_that_no_model_can_have_is_refused(
+    folder: Path, tmp_path: Path, part: str | None, key: str, value: int, words: str
+) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    (config if part is None else config[part])[key] = value
+    (copy / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=words):
         load_checkpoint(str(copy))

@@ -93,3 +93,26 @@ def test_loading_twice_gives_the_same_texts(folder: Path, model: PengiModel, ask
 @pytest.mark.parametrize(("size", "padded"), [(1, 1), (2, 2), (3, 4), (17, 32), (32, 32), (33, 64), (65, 96)])
 def test_batches_are_padded_to_few_sizes(size: int, padded: int) -> None:
     assert bucket(size) == padded
+
+
+def test_a_text_that_the_models_positions_cannot_hold_is_a_model_error(model: PengiModel, ask: Ask) -> None:
+    long_text = replace(CAPTION, options=DecodingOptions(max_new_tokens=200))
+    long_label = replace(EVENTS, labels=("rain " * 100, "a dog barks"))
+    for prompt in (long_text, long_label):
+        with pytest.raises(ModelError, match=r"positions, the model has 96; shorten"):
+            model.generate(Batch((ask(model, 0, prompt),)))
+
+
+def test_an_empty_prompt_is_answered(model: PengiModel, ask: Ask) -> None:
+    [generation] = model.generate(Batch((ask(model, 0, replace(CAPTION, text="")),)))
+    assert 0 < generation.confidence <= 1
+
+
+def test_a_text_may_fill_the_models_positions_to_the_last(model: PengiModel, ask: Ask) -> None:
+    room = 96 - 4 - 1  # positions, less the audio's, less those of a prompt of one token
+    fits, too_long = (
+        replace(CAPTION, text="a", options=DecodingOptions(max_new_tokens=room + extra)) for extra in (1, 2)
+    )
+    model.generate(Batch((ask(model, 0, fits),)))
+    with pytest.raises(ModelError, match="need 97 positions"):
+        model.generate(Batch((ask(model, 0, too_long),)))
