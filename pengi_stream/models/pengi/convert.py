@@ -50,6 +50,8 @@ def convert(source: Path, config: PengiConfig, output: Path, tokenizer: Tokenize
         partial.mkdir(parents=True, exist_ok=True)
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, partial / MODEL_FILE)
         (partial / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n")
+        # safetensors writes for its owner alone; a service may run as another user
+        (partial / MODEL_FILE).chmod((partial / CONFIG_FILE).stat().st_mode)
         tokenizer.save(str(partial / TOKENIZER_FILE))
         prompt_tokenizer.save(str(partial / PROMPT_TOKENIZER_FILE))
         write_checksums(partial)

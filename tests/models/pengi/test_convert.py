@@ -225,6 +225,11 @@ def test_the_checksums_are_those_of_sha256sum_and_are_checked(network: Pengi, co
         load_checkpoint(str(folder))
 
 
+def test_who_may_read_one_file_of_the_folder_may_read_all(network: Pengi, converted: Convert) -> None:
+    modes = {path.name: path.stat().st_mode for path in converted(published_state(network)).iterdir()}
+    assert len(set(modes.values())) == 1, modes
+
+
 def test_loading_a_file_that_was_not_converted_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "base.pth").touch()
     with pytest.raises(CheckpointError, match=r"base\.pth' is a file, expected a folder; .* pengi-stream convert"):
