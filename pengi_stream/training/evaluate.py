@@ -16,6 +16,7 @@ from pengi_stream.training.texts import CAPTION, EVENTS
 from pengi_stream.types import Batch, DecodingOptions, Generation, Prompt, Request, Samples, Stream, Window
 
 SYNONYMS_FILE = Path(__file__).parent / "synonyms.csv"
+UNSEEN_FILE = Path(__file__).parent / "unseen.csv"
 BATCH = 16
 
 
@@ -75,6 +76,18 @@ def ranking(model: AudioLanguageModel, clips: Sequence[Clip], labels: Sequence[s
     prompt = Prompt("label", EVENTS, labels=tuple(labels))
     said = zip(clips, _generate(model, clips, prompt), strict=True)
     return [Answer(clip, generation, generation.text == clip.label) for clip, generation in said]
+
+
+def heard_unseen(model: AudioLanguageModel, folder: Path, beams: int = 3) -> list[Answer]:
+    """Caption the clips of `unseen.csv`, real recordings of sounds most of which were only simulated in training."""
+    with UNSEEN_FILE.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    clips = [Clip(folder / row["path"], Path(row["path"]).stem, "tuxpaint", "test") for row in rows]
+    said = _generate(model, clips, Prompt("caption", CAPTION, DecodingOptions(beams=beams)))
+    return [
+        Answer(clip, made, names_sound(made.text, frozenset(row["words"].split())))
+        for clip, made, row in zip(clips, said, rows, strict=True)
+    ]
 
 
 def proportion(answers: Sequence[Answer]) -> Proportion:

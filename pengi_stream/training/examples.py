@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,7 @@ class TokenBatch:
 class Example:
     """A batch for the joint training."""
 
-    patches: Patches
+    features: Tensor  # (batch, features)
     tokens: TokenBatch
 
 
@@ -52,8 +52,8 @@ def encode_texts(texts: Sequence[Text], tokenizer: Tokenizer) -> TokenBatch:
 class Shares:
     """How a batch is made up."""
 
-    real: int = 32
-    simulated: int = 22
+    real: int = 26
+    simulated: int = 28
     captions: int = 10
 
     @property
@@ -66,14 +66,16 @@ class ExampleMaker:
 
     def __init__(
         self,
-        real: Patches,
+        real: Tensor,
         contents: Sequence[Content],
         captions: Sequence[Content],
         simulator: Simulator,
         writer: TextWriter,
         class_index: Mapping[str, int],
+        pool: Callable[[Patches], Tensor],
     ) -> None:
-        """`contents` say what is in each window of `real`; `captions` have sounds found in a person's caption."""
+        """`contents` say what is in each window of `real`, (windows, features); `captions` have sounds found in a
+        person's caption; `pool` makes features of patches."""
         self._real = real
         self._contents = contents
         self._weights = _balance(contents)
@@ -81,10 +83,17 @@ class ExampleMaker:
         self._simulator = simulator
         self._writer = writer
         self._class_index = class_index
+        self._pool = pool
         self._names = list(class_index)
 
     def make(self, step: int, seed: int, shares: Shares, tokenizer: Tokenizer) -> Example:
         """The batch of `step`."""
+        features, contents = self.windows(step, seed, shares)
+        rng = np.random.default_rng((seed, step, 1))
+        return Example(features, encode_texts([self._writer.write(c, rng) for c in contents], tokenizer))
+
+    def windows(self, step: int, seed: int, shares: Shares) -> tuple[Tensor, list[Content]]:
+        """The windows of `step`, (batch, features), and what is in each."""
         rng = np.random.default_rng((seed, step))
         rows = torch.from_numpy(rng.choice(len(self._contents), shares.real, p=self._weights))
         contents = [self._contents[int(row)] for row in rows]
@@ -92,13 +101,8 @@ class ExampleMaker:
         imagined += [self._captions[int(rng.integers(len(self._captions)))] for _ in range(shares.captions)]
         classes = [[self._class_index[s] for s in c.sounds if s in self._class_index] for c in imagined]
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        simulated = self._simulator(classes, generator)
-        patches = Patches(
-            torch.cat((self._real.embeddings[rows].float(), simulated.embeddings)),
-            torch.cat((self._real.scores[rows].float(), simulated.scores)),
-        )
-        texts = [self._writer.write(content, rng) for content in contents + imagined]
-        return Example(patches, encode_texts(texts, tokenizer))
+        simulated = self._pool(self._simulator(classes, generator))
+        return torch.cat((self._real[rows], simulated)), contents + imagined
 
     def _imagine(self, rng: np.random.Generator) -> Content:
         count = 1 if rng.random() < 0.7 else 2

@@ -18,7 +18,7 @@ from pengi_stream.training.windows import WindowFacts, WindowMaker, WindowPlan
 log = structlog.get_logger(__name__)
 
 Encode = Callable[[Tensor], Patches]
-"""(windows, samples) at 16 kHz -> embeddings and scores of their patches"""
+"""(windows, samples) at 16 kHz -> embeddings and logits of their patches"""
 
 BATCH = 16
 
@@ -32,7 +32,7 @@ class Features:
 
     def select(self, rows: Sequence[int]) -> Features:
         """Only these windows."""
-        picked = Patches(self.patches.embeddings[rows], self.patches.scores[rows])
+        picked = Patches(self.patches.embeddings[rows], self.patches.logits[rows])
         return Features(picked, [self.facts[row] for row in rows])
 
     def split(self, name: str) -> Features:
@@ -56,13 +56,13 @@ def load_features(folder: Path) -> Features:
     parts = sorted(folder.glob("*.npz"))
     if not parts:
         raise FileNotFoundError(f"{folder} holds no features; run `python -m pengi_stream.training prepare` first")
-    embeddings, scores, facts = [], [], []
+    embeddings, logits, facts = [], [], []
     for part in parts:
         with np.load(part) as arrays:
             embeddings.append(torch.from_numpy(arrays["embeddings"]))
-            scores.append(torch.from_numpy(arrays["scores"]))
+            logits.append(torch.from_numpy(arrays["logits"]))
             facts += [_facts(row) for row in json.loads(str(arrays["facts"]))]
-    return Features(Patches(torch.cat(embeddings), torch.cat(scores)), facts)
+    return Features(Patches(torch.cat(embeddings), torch.cat(logits)), facts)
 
 
 def _encode_part(part: Path, plans: Sequence[WindowPlan], first: int, maker: WindowMaker, encode: Encode) -> None:
@@ -76,7 +76,7 @@ def _encode_part(part: Path, plans: Sequence[WindowPlan], first: int, maker: Win
         np.savez(
             file,
             embeddings=torch.cat([e.embeddings for e in encoded]).half().numpy(),
-            scores=torch.cat([e.scores for e in encoded]).half().numpy(),
+            logits=torch.cat([e.logits for e in encoded]).half().numpy(),
             facts=np.array(json.dumps([asdict(f) for f in facts])),
         )
     partial.replace(part)

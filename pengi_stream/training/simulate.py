@@ -1,7 +1,7 @@
-"""Embeddings and scores as YAMNet would give them for sounds of which there is no recording.
+"""Embeddings and logits as YAMNet would give them for sounds of which there is no recording.
 
-A recorded background's embedding is moved, along the directions in which embeddings vary, to where the classifier
-gives the wanted classes the wanted logits: the conditional mean of a Gaussian whose covariance is that of real clips.
+A softened background's embedding is moved along the weights of the wanted class, each unit by its variance in real
+clips, through the ReLU that ends the network, as far as gives the class the wanted logit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SHRINKAGE = 0.1
+BISECTIONS = 9
+PATCHES = 5  # of a simulated window: enough for a mean and a maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Classifier:
     bias: Tensor  # (classes,)
 
     def __call__(self, embeddings: Tensor) -> Tensor:
-        """Probabilities, (..., embedding) -> (..., classes)."""
-        return torch.sigmoid(embeddings @ self.weight.T + self.bias)
+        """Logits, (..., embedding) -> (..., classes)."""
+        return embeddings @ self.weight.T + self.bias
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Patches:
     """What the encoder says of windows, patch by patch."""
 
     embeddings: Tensor  # (windows, patches, embedding)
-    scores: Tensor  # (windows, patches, classes)
+    logits: Tensor  # (windows, patches, classes)
 
 
 class Simulator:
@@ -41,27 +42,21 @@ class Simulator:
         """`backgrounds`: embeddings of real windows, (windows, patches, embedding)."""
         self._classifier = classifier
         self._backgrounds = backgrounds
-        flat = backgrounds.flatten(0, 1)[:: max(backgrounds.shape[1] // 3, 1)].float()
-        self._mean = flat.mean(dim=0)
-        covariance = torch.cov(flat.T)
-        ridge = SHRINKAGE * covariance.diagonal().mean() * torch.eye(len(covariance))
-        self._covariance = (1 - SHRINKAGE) * covariance + ridge
-        directions = classifier.weight @ self._covariance  # (classes, embedding)
-        self._directions = directions / (directions * classifier.weight).sum(dim=1, keepdim=True)
-        self._related = _related(directions, classifier.weight)
+        variance = backgrounds.flatten(0, 1)[:: max(backgrounds.shape[1] // 3, 1)].float().var(dim=0)
+        self._directions = classifier.weight * variance  # (classes, embedding)
+        self._related = _related(self._directions, classifier.weight)
 
     def __call__(self, classes: list[list[int]], generator: torch.Generator) -> Patches:
         """One window for each list of classes, the loudest class first."""
         count = len(classes)
         picked = torch.randint(len(self._backgrounds), (count,), generator=generator)
-        backgrounds = self._backgrounds[picked].float()
-        keep = torch.rand(count, 1, 1, generator=generator) * 0.6
-        embeddings = self._mean + keep * (backgrounds - self._mean)
+        patch = torch.randint(self._backgrounds.shape[1], (count, PATCHES), generator=generator)
+        backgrounds = self._backgrounds[picked[:, None], patch].float()
+        embeddings = backgrounds * (0.3 + 0.6 * torch.rand(count, 1, 1, generator=generator))
         for rank in range(max(len(c) for c in classes)):
             having = [row for row, c in enumerate(classes) if len(c) > rank]
             wanted = torch.tensor([classes[row][rank] for row in having])
             embeddings[having] = self._raise(embeddings[having], wanted, rank, generator)
-        embeddings = torch.relu(embeddings)
         return Patches(embeddings, self._classifier(embeddings))
 
     def _raise(self, embeddings: Tensor, wanted: Tensor, rank: int, generator: torch.Generator) -> Tensor:
@@ -83,10 +78,18 @@ class Simulator:
         return ((position >= first) & (position < first + length)).float()
 
     def _move(self, embeddings: Tensor, wanted: Tensor, targets: Tensor, active: Tensor) -> Tensor:
-        weight, bias = self._classifier.weight[wanted], self._classifier.bias[wanted]
-        logits = torch.einsum("npe,ne->np", embeddings, weight) + bias[:, None]
-        steps = (targets - logits).clamp(min=0) * active
-        return embeddings + steps[:, :, None] * self._directions[wanted][:, None]
+        """Embeddings whose logits of `wanted` are at least `targets` where `active`: found by bisection, since the
+        logit rises with the step."""
+        direction = self._directions[wanted][:, None]  # (count, 1, embedding)
+        weight, bias = self._classifier.weight[wanted], self._classifier.bias[wanted][:, None]
+        low = torch.zeros_like(targets)
+        high = torch.full_like(targets, 2.0) / direction.abs().amax(dim=2).clamp(min=1e-6) * 10
+        for _ in range(BISECTIONS):
+            middle = (low + high) / 2
+            moved = torch.relu(embeddings + middle[:, :, None] * direction)
+            enough = torch.einsum("npe,ne->np", moved, weight) + bias >= targets
+            low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
+        return torch.relu(embeddings + (high * active)[:, :, None] * direction)
 
 
 def _related(directions: Tensor, weight: Tensor, count: int = 6) -> Tensor:

@@ -1,0 +1,140 @@
+"""The steps that make `mini`, and where each leaves what the next needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pengi_stream.models.pengi.config import MlpMappingConfig, PengiConfig
+from pengi_stream.models.pengi.mapper import FEATURES, MlpMapper, pool
+from pengi_stream.models.pengi.yamnet import Yamnet
+from pengi_stream.training.clips import Clip, load_labels, read_clips
+from pengi_stream.training.corpus import Corpus, read_corpus
+from pengi_stream.training.examples import ExampleMaker
+from pengi_stream.training.export import WINDOW_SAMPLES, export, load_encoder, mini_config, new_network
+from pengi_stream.training.features import Features, cache_features, load_features
+from pengi_stream.training.language import make_vocabulary, new_language_model, train_language_model
+from pengi_stream.training.loop import Schedule
+from pengi_stream.training.mapping import Speaker, standardise, train_naming, train_speaking
+from pengi_stream.training.music import render_music
+from pengi_stream.training.simulate import Classifier, Patches, Simulator
+from pengi_stream.training.speech import render_speech
+from pengi_stream.training.texts import Content
+from pengi_stream.training.vocabulary import load_vocabulary
+from pengi_stream.training.windows import WindowMaker, plan_windows, tone_clips
+
+UTTERANCES, PIECES, MIXTURES = 300, 400, 2500
+CLASSES = 521
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One run of the recipe."""
+
+    data: Path
+    """The folder with labels.csv, audio/, captions/ and yamnet/"""
+    work: Path
+    """Where everything made on the way is kept"""
+    seed: int = 1
+
+    @property
+    def config(self) -> PengiConfig:
+        """The configuration of the model, with the vocabulary that was made."""
+        return mini_config(load_vocabulary(self.work / "tokenizer.json"))
+
+    def prepare(self) -> None:
+        """Render speech and music, make all windows, and keep what the encoder says of them."""
+        corpus = read_corpus(self.data)
+        clips = [*read_clips(self.data), *tone_clips(), *self._rendered(corpus.captions)]
+        plans = plan_windows(clips, MIXTURES, self.seed)
+        encoder = load_encoder(self.data)
+        maker = WindowMaker(load_labels(), WINDOW_SAMPLES)
+        cache_features(self.work / "features", plans, maker, lambda samples: _encode(encoder, samples))
+
+    def _rendered(self, texts: Sequence[str]) -> list[Clip]:
+        spoken = render_speech(self.work / "speech", list(texts[:5000]), UTTERANCES, self.seed)
+        pieces = render_music(self.work / "music", PIECES, self.seed)
+        clips = [Clip(path, "speech", "speech", "train") for path in spoken]
+        return clips + [Clip(piece.path, piece.label, "music", "train") for piece in pieces]
+
+    def train_language_model(self, steps: int) -> None:
+        """Make the vocabulary and train the language model on sentences."""
+        corpus = read_corpus(self.data)
+        vocabulary = self.work / "tokenizer.json"
+        if not vocabulary.exists():
+            make_vocabulary(corpus, self.seed).save(str(vocabulary))
+        torch.manual_seed(self.seed)
+        model = new_language_model(self.config.language_model)
+        tokenizer = load_vocabulary(vocabulary)
+        schedule = Schedule(steps, learning_rate=1.5e-3)
+        train_language_model(model, corpus, tokenizer, schedule, self.work / "language_model.pt", self.seed)
+
+    def train_mapper(self, naming_steps: int, speaking_steps: int) -> None:
+        """Train the mapper's hidden layer on naming sounds, then mapper and language model together."""
+        corpus, tokenizer = read_corpus(self.data), load_vocabulary(self.work / "tokenizer.json")
+        features = load_features(self.work / "features").split("train")
+        real = _pooled(features)
+        torch.manual_seed(self.seed)
+        speaker = self._speaker()
+        standardise(speaker.mapper, real)
+        maker = _example_maker(corpus, features, real, load_encoder(self.data))
+        naming = Schedule(naming_steps, learning_rate=2e-3, weight_decay=0.02)
+        names = list(corpus.sounds)
+        train_naming(speaker.mapper, names, maker, naming, self.work / "naming.pt", self.seed)
+        speaking = Schedule(speaking_steps, learning_rate=8e-4)
+        train_speaking(speaker, maker, tokenizer, speaking, self.work / "speaking.pt", self.seed)
+
+    def export(self, folder: Path) -> None:
+        """Write the checkpoint folder of what was trained."""
+        state = _model_state(self.work / "speaking.pt", "mapper")
+        network = new_network(self.config, self.data)
+        network.audio_mapper.load_state_dict(_part(state, "mapper."))
+        network.language_model.load_state_dict(_part(state, "language_model."))
+        export(network, self.config, load_vocabulary(self.work / "tokenizer.json"), folder)
+
+    def _speaker(self) -> Speaker:
+        state = _model_state(self.work / "language_model.pt", "language-model")
+        config = self.config
+        language_model = new_language_model(config.language_model)
+        language_model.load_state_dict(state)
+        mapping, width = MlpMappingConfig(), config.language_model.width
+        return Speaker(MlpMapper(FEATURES, mapping.hidden, mapping.prefix_length, width), language_model)
+
+
+def _encode(encoder: Yamnet, samples: Tensor) -> Patches:
+    with torch.inference_mode():
+        return Patches(*encoder(samples))
+
+
+def _pooled(features: Features, size: int = 500) -> Tensor:
+    patches = features.patches
+    parts = range(0, len(patches.embeddings), size)
+    return torch.cat(
+        [pool(patches.embeddings[i : i + size].float(), patches.logits[i : i + size].float()) for i in parts]
+    )
+
+
+def _example_maker(corpus: Corpus, features: Features, real: Tensor, encoder: Yamnet) -> ExampleMaker:
+    classifier = Classifier(encoder.classifier.weight.detach(), encoder.classifier.bias.detach())
+    simulator = Simulator(classifier, features.patches.embeddings)
+    contents = [Content(facts.sounds, facts.scene) for facts in features.facts]
+    class_index = {name: index for index, name in enumerate(list(corpus.sounds)[:CLASSES])}
+    captions = [c for c in corpus.contents if any(name in class_index for name in c.sounds)]
+    return ExampleMaker(
+        real, contents, captions, simulator, corpus.writer(), class_index, lambda p: pool(p.embeddings, p.logits)
+    )
+
+
+def _model_state(checkpoint: Path, step: str) -> dict[str, Tensor]:
+    if not checkpoint.exists():
+        raise FileNotFoundError(f"{checkpoint} is missing; run `python -m pengi_stream.training {step}` first")
+    state: dict[str, Tensor] = torch.load(checkpoint, weights_only=True)["model"]
+    return state
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
