@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,13 +53,23 @@ def encode_texts(texts: Sequence[Text], tokenizer: Tokenizer) -> TokenBatch:
 class Shares:
     """How a batch is made up."""
 
-    real: int = 26
-    simulated: int = 28
-    captions: int = 10
+    real: int = 44
+    simulated: int = 14
+    captions: int = 6
 
     @property
     def total(self) -> int:
         return self.real + self.simulated + self.captions
+
+
+@dataclass(frozen=True, slots=True)
+class RealWindows:
+    """Windows of recordings."""
+
+    features: Tensor  # (windows, features)
+    contents: Sequence[Content]
+    emphasis: Sequence[float]
+    """How much more often than others a window is drawn"""
 
 
 class ExampleMaker:
@@ -66,19 +77,16 @@ class ExampleMaker:
 
     def __init__(
         self,
-        real: Tensor,
-        contents: Sequence[Content],
+        real: RealWindows,
         captions: Sequence[Content],
         simulator: Simulator,
         writer: TextWriter,
         class_index: Mapping[str, int],
         pool: Callable[[Patches], Tensor],
     ) -> None:
-        """`contents` say what is in each window of `real`, (windows, features); `captions` have sounds found in a
-        person's caption; `pool` makes features of patches."""
+        """`captions` have sounds that were found in a person's caption; `pool` makes features of patches."""
         self._real = real
-        self._contents = contents
-        self._weights = _balance(contents)
+        self._weights = _balance(real)
         self._captions = captions
         self._simulator = simulator
         self._writer = writer
@@ -95,24 +103,22 @@ class ExampleMaker:
     def windows(self, step: int, seed: int, shares: Shares) -> tuple[Tensor, list[Content]]:
         """The windows of `step`, (batch, features), and what is in each."""
         rng = np.random.default_rng((seed, step))
-        rows = torch.from_numpy(rng.choice(len(self._contents), shares.real, p=self._weights))
-        contents = [self._contents[int(row)] for row in rows]
+        rows = torch.from_numpy(rng.choice(len(self._real.contents), shares.real, p=self._weights))
+        contents = [self._real.contents[int(row)] for row in rows]
         imagined = [self._imagine(rng) for _ in range(shares.simulated)]
         imagined += [self._captions[int(rng.integers(len(self._captions)))] for _ in range(shares.captions)]
         classes = [[self._class_index[s] for s in c.sounds if s in self._class_index] for c in imagined]
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         simulated = self._pool(self._simulator(classes, generator))
-        return torch.cat((self._real[rows], simulated)), contents + imagined
+        return torch.cat((self._real.features[rows], simulated)), contents + imagined
 
     def _imagine(self, rng: np.random.Generator) -> Content:
         count = 1 if rng.random() < 0.7 else 2
         return Content(tuple(str(n) for n in rng.choice(self._names, count, replace=False)))
 
 
-def _balance(contents: Sequence[Content]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _balance(real: RealWindows) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """A window's chance to be drawn: less for sounds of which there are many windows."""
-    counts: dict[tuple[str, ...], int] = {}
-    for content in contents:
-        counts[content.sounds] = counts.get(content.sounds, 0) + 1
-    weights = np.array([counts[content.sounds] ** -0.5 for content in contents])
+    counts = Counter(content.sounds for content in real.contents)
+    weights = np.array([counts[content.sounds] ** -0.3 for content in real.contents]) * np.array(real.emphasis)
     return np.asarray(weights / weights.sum())

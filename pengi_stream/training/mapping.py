@@ -19,7 +19,7 @@ from pengi_stream.training.loop import Schedule, train
 
 EMBEDDINGS = slice(0, 2 * EMBEDDING_SIZE)
 LOGITS = slice(2 * EMBEDDING_SIZE, None)
-NO_AUDIO, NO_EMBEDDINGS, NO_LOGITS = 0.06, 0.3, 0.1
+NO_AUDIO, NO_EMBEDDINGS, NO_LOGITS = 0.06, 0.2, 0.1
 """How often the mapper gets nothing, no embeddings, no logits"""
 SOFTER = 0.7
 """Weight of a sound that is not the loudest"""

@@ -14,7 +14,7 @@ from pengi_stream.models.pengi.mapper import FEATURES, MlpMapper, pool
 from pengi_stream.models.pengi.yamnet import Yamnet
 from pengi_stream.training.clips import Clip, load_labels, read_clips
 from pengi_stream.training.corpus import Corpus, read_corpus
-from pengi_stream.training.examples import ExampleMaker
+from pengi_stream.training.examples import ExampleMaker, RealWindows
 from pengi_stream.training.export import WINDOW_SAMPLES, export, load_encoder, mini_config, new_network
 from pengi_stream.training.features import Features, cache_features, load_features
 from pengi_stream.training.language import make_vocabulary, new_language_model, train_language_model
@@ -29,6 +29,8 @@ from pengi_stream.training.windows import WindowMaker, plan_windows, tone_clips
 
 UTTERANCES, PIECES, MIXTURES = 300, 400, 2500
 CLASSES = 521
+EMPHASIS = {"esc10": 2.0}
+"""Windows of common sounds are drawn more often"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,14 @@ def _example_maker(corpus: Corpus, features: Features, real: Tensor, encoder: Ya
     contents = [Content(facts.sounds, facts.scene) for facts in features.facts]
     class_index = {name: index for index, name in enumerate(list(corpus.sounds)[:CLASSES])}
     captions = [c for c in corpus.contents if any(name in class_index for name in c.sounds)]
+    emphasis = [EMPHASIS.get(facts.origin, 1.0) for facts in features.facts]
     return ExampleMaker(
-        real, contents, captions, simulator, corpus.writer(), class_index, lambda p: pool(p.embeddings, p.logits)
+        real=RealWindows(real, contents, emphasis),
+        captions=captions,
+        simulator=simulator,
+        writer=corpus.writer(),
+        class_index=class_index,
+        pool=lambda patches: pool(patches.embeddings, patches.logits),
     )
 
 
