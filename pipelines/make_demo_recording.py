@@ -25,7 +25,7 @@ FADE_S = 0.15
 STEPS = 1 << 14  # 15 bits are enough here, and FLAC packs them smaller
 SOUND_FONT = "/usr/share/sounds/sf2/FluidR3_GM.sf2"
 
-TRUMPET, SEA_SHORE, TELEPHONE, APPLAUSE = 56, 122, 124, 126  # General MIDI, from 0
+GUITAR, TRUMPET, SEA_SHORE, TELEPHONE = 24, 56, 122, 124  # General MIDI, from 0
 TEXT = "Good morning. The sun is out, the coffee is ready, and the train leaves in ten minutes. Take your umbrella."
 ODE_TO_JOY = (64, 64, 65, 67, 67, 65, 64, 62, 60, 60, 62, 64, 64, 62, 62)  # Beethoven, 1824
 BASS = (48, 55, 48, 55)
@@ -40,7 +40,7 @@ def recording(folder: Path) -> Samples:
         _section(_play(folder, TRUMPET, _ode_to_joy()), rms_dbfs=-20),
         np.zeros(round(SILENCE_S * SAMPLE_RATE), np.float32),
         _section(_play(folder, SEA_SHORE, [Note(0.0, 8.0, 0, 60, 110)]), rms_dbfs=-26),
-        _section(_play(folder, APPLAUSE, [Note(0.0, 8.0, 0, 60, 110)]), rms_dbfs=-18),
+        _section(_play(folder, GUITAR, _ode_to_joy()), rms_dbfs=-20),
     ]
     return np.asarray(np.round(np.concatenate(sections) * STEPS) / STEPS, np.float32)
 
