@@ -18,7 +18,7 @@ ENCODINGS: dict[tuple[int, int], Encoding] = {
     (PCM, 32): "s32le",
     (FLOAT, 32): "f32le",
 }
-UNKNOWN_BELOW = (1 << 31, 1 << 32)  # writers to pipes put 0, or a little less than one of these
+UNKNOWN_NEAR = (1 << 31, 1 << 32)  # writers to pipes put 0, or about one of these: arecord 2 GiB exactly
 UNKNOWN_MARGIN = 1 << 16
 
 
@@ -33,7 +33,7 @@ class WavHeader:
 
 def is_unknown_length(size: int) -> bool:
     """Whether a size in bytes was written by someone who could not know it."""
-    return size == 0 or any(limit - UNKNOWN_MARGIN <= size < limit for limit in UNKNOWN_BELOW)
+    return size == 0 or any(abs(size - limit) <= UNKNOWN_MARGIN for limit in UNKNOWN_NEAR)
 
 
 def parse_wav_header(data: bytes | bytearray) -> tuple[WavHeader, int] | None:

@@ -15,7 +15,7 @@ from pengi_stream.clock import Clock, SystemClock
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
 from pengi_stream.sources.pace import Pace
-from pengi_stream.sources.times import EPOCH, StartsAt, start_ns
+from pengi_stream.sources.times import EPOCH, FileStartsAt, file_start_ns
 from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
 
 FRAMES_PER_S = 10
@@ -29,7 +29,7 @@ class FileSourceConfig(SourceConfig):
     """A file, a glob (`**` goes deep) or a folder (all audio files below it), or a list of these."""
     realtime: bool = False
     """Play at the recording's own speed."""
-    starts_at: StartsAt = EPOCH
+    starts_at: FileStartsAt = EPOCH
     stream_id: str | None = None
     """Default: the path as given, or as found in the glob or folder. For one file only: each file is a stream."""
 
@@ -52,10 +52,7 @@ class FileSource:
             raise SourceError(f"stream_id {self._config.stream_id!r} stands for {len(paths)} files; leave it out")
         for path in paths:
             stream = Stream(self._config.stream_id or path, live=self._config.live)
-            try:
-                yield from self._frames_of(Path(path), stream)
-            except (AudioError, OSError) as error:
-                yield BadRecord(stream, str(error), exception=type(error).__name__)
+            yield from self._file(Path(path), stream)
             if self._closed.is_set():
                 return
             yield StreamEnd(stream)
@@ -66,12 +63,22 @@ class FileSource:
     def close(self) -> None:
         self._closed.set()
 
+    def _file(self, path: Path, stream: Stream) -> Iterator[Frame | BadRecord]:
+        last: Frame | None = None
+        try:
+            for frame in self._frames_of(path, stream):
+                last = frame
+                yield frame
+        except (AudioError, OSError) as error:
+            time_ns = 0 if last is None else last.time.at(last.end_sample)
+            yield BadRecord(stream, str(error), exception=type(error).__name__, time_ns=time_ns)
+
     def _frames_of(self, path: Path, stream: Stream) -> Iterator[Frame]:
         file = AudioFile(path)
-        time = TimeMap(0, start_ns(self._config.starts_at, self._clock, path), file.sample_rate)
-        pace = Pace(self._clock, self._closed) if self._config.realtime else None
-        first_sample = 0
         try:
+            time = TimeMap(0, file_start_ns(self._config.starts_at, self._clock, path), file.sample_rate)
+            pace = Pace(self._clock, self._closed) if self._config.realtime else None
+            first_sample = 0
             for samples in file.blocks(file.sample_rate // FRAMES_PER_S):
                 frame = Frame(stream, first_sample, samples, file.sample_rate, time)
                 first_sample = frame.end_sample

@@ -40,10 +40,11 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """What the device gave at once, and how many samples it lost before."""
+    """What the device gave at once, and how many samples were lost before."""
 
     samples: Samples  # (time, channels)
     lost_samples: int
+    reason: str = "device overflow"
 
 
 class MicrophoneSourceConfig(SourceConfig):
@@ -100,7 +101,7 @@ class MicrophoneSource:
         first_sample = 0
         while (block := self._next(device_name)) is not None:
             if block.lost_samples:
-                yield Gap(stream, first_sample, block.lost_samples, self._sample_rate, time, "device overflow")
+                yield Gap(stream, first_sample, block.lost_samples, self._sample_rate, time, block.reason)
                 first_sample += block.lost_samples
             yield Frame(stream, first_sample, block.samples, self._sample_rate, time)
             first_sample += len(block.samples)
@@ -146,7 +147,7 @@ class MicrophoneSource:
     def _drop_oldest(self) -> None:
         dropped, first = self._blocks.popleft(), self._blocks.popleft()
         lost_samples = dropped.lost_samples + len(dropped.samples) + first.lost_samples
-        self._blocks.appendleft(Block(first.samples, lost_samples))
+        self._blocks.appendleft(Block(first.samples, lost_samples, "not fetched within 10 s"))
 
     def _finished(self) -> None:
         with self._changed:

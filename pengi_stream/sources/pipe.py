@@ -13,7 +13,7 @@ from pengi_stream.audio.wav import WavHeader, parse_wav_header
 from pengi_stream.clock import Clock, SystemClock
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
-from pengi_stream.sources.times import EPOCH, StartsAt, start_ns
+from pengi_stream.sources.times import EPOCH, PipeStartsAt, pipe_start_ns
 from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
 
 STDIN = 0
@@ -28,7 +28,7 @@ class PipeSourceConfig(SourceConfig):
     type: Literal["pipe"]
     audio: AudioFormat | None = None
     """How raw PCM is encoded; null: a WAV header says it"""
-    starts_at: StartsAt = EPOCH
+    starts_at: PipeStartsAt = EPOCH
     stream_id: str = "stdin"
 
     def build(self) -> PipeSource:
@@ -52,7 +52,7 @@ class PipeSource:
         header = self._header()
         if header is None:
             return
-        time = TimeMap(0, start_ns(self._config.starts_at, self._clock), header.audio.sample_rate)
+        time = TimeMap(0, pipe_start_ns(self._config.starts_at, self._clock), header.audio.sample_rate)
         yield from self._pcm(header, time)
         if not self._closed.is_set():
             yield StreamEnd(self._stream)

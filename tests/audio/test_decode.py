@@ -139,11 +139,14 @@ def test_a_truncated_file_gives_its_good_part_and_then_says_so(tmp_path: Path, s
     np.testing.assert_allclose(good[:25_000], np.concatenate(expected)[:25_000], atol=1e-6)
 
 
-@pytest.mark.parametrize(("riff_bytes", "data_bytes"), [(0xFFFF_FFFF, 0xFFFF_FFFF), (0x7FFF_F024, 0x7FFF_F000)])
+@pytest.mark.parametrize(
+    ("riff_bytes", "data_bytes"),
+    [(0xFFFF_FFFF, 0xFFFF_FFFF), (0x7FFF_F024, 0x7FFF_F000), (0x8000_0024, 0x8000_0000)],
+)
 def test_a_wav_saved_from_a_pipe_is_whole_although_its_header_lies(
     tmp_path: Path, riff_bytes: int, data_bytes: int
 ) -> None:
-    """The sizes that ffmpeg and sox write when they cannot seek back."""
+    """The sizes that ffmpeg, sox and arecord write when they cannot seek back."""
     path = tmp_path / "streamed.wav"
     soundfile.write(path, tone := _tone(16_000), 16_000)
     data = bytearray(path.read_bytes())

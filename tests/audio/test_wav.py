@@ -48,7 +48,7 @@ def test_a_header_that_is_not_yet_whole_asks_for_more(data: st.DataObject) -> No
     assert parse_wav_header(header[:cut]) is None
 
 
-@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0xFFFF_FFFF - 36, 0x7FFF_FFFF, 0x7FFF_F000])
+@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF, 0xFFFF_FFFF - 36, 0x7FFF_FFFF, 0x7FFF_F000, 0x8000_0000])
 def test_sizes_of_writers_that_cannot_seek_mean_until_the_end(size: int) -> None:
     parsed = parse_wav_header(_header(size))
     assert parsed is not None

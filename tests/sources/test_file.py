@@ -1,3 +1,4 @@
+import datetime
 import os
 import threading
 from pathlib import Path
@@ -5,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from pydantic import ValidationError
 
+from pengi_stream.clock import parse_rfc3339
 from pengi_stream.errors import SourceError
 from pengi_stream.sources.file import FileSource, FileSourceConfig
 from pengi_stream.testing import FakeClock, check_source
@@ -127,6 +130,7 @@ def test_a_truncated_file_gives_its_good_part_then_the_report_then_the_end(tmp_p
     assert sum(len(frame.samples) for frame in frames) == 8_000
     assert isinstance(record, BadRecord)
     assert "truncated: it ends after 0.50 s" in record.reason
+    assert record.time_ns == NS_PER_S // 2
     assert isinstance(end, StreamEnd)
 
 
@@ -154,9 +158,54 @@ def test_times_read_as_offsets_by_default(tmp_path: Path) -> None:
     assert frame.time.at(frame.first_sample) == NS_PER_S // 10
 
 
-def test_a_start_that_is_no_time_is_refused() -> None:
-    with pytest.raises(ValidationError, match="expected now, mtime, or a time stamp"):
-        _config("a.wav", starts_at="yesterday")
+def test_a_time_stamp_needs_no_quotes_in_yaml() -> None:
+    given = yaml.safe_load("{path: a.wav, starts_at: 2026-01-31T12:00:00Z}")
+    assert parse_rfc3339(_config(**given).starts_at) == parse_rfc3339("2026-01-31T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "starts"),
+    [
+        ("20260131_120000.WAV", "%Y%m%d_%H%M%S", "2026-01-31T12:00:00Z"),
+        ("door-1_20260131_120000_0042.wav", "%Y%m%d_%H%M%S", "2026-01-31T12:00:00Z"),
+        ("door1_2026-01-31.wav", "_%Y-%m-%d.", "2026-01-31T00:00:00Z"),
+        ("2026-01-31T12.00.00.25+0100.wav", "%Y-%m-%dT%H.%M.%S.%f%z", "2026-01-31T11:00:00.250Z"),
+    ],
+)
+def test_a_recorders_name_for_a_file_says_when_it_starts(tmp_path: Path, name: str, pattern: str, starts: str) -> None:
+    frame = _items(str(_write(tmp_path / name)), starts_at=pattern)[0]
+    assert isinstance(frame, Frame)
+    assert frame.time.at(0) == parse_rfc3339(starts)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("kitchen.wav", "its name holds no time like '%Y%m%d'"),
+        ("120260131.wav", "its name holds no time like '%Y%m%d'"),
+        ("20260231.wav", "'20260231' in its name is no time"),
+    ],
+)
+def test_a_file_whose_name_holds_no_time_is_reported_and_the_others_go_on(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    bad, good = _write(tmp_path / name), _write(tmp_path / "20260131.wav")
+    record, *rest = _items([str(bad), str(good)], starts_at="%Y%m%d")
+    assert isinstance(record, BadRecord)
+    assert record.reason.startswith(f"{bad}: {reason}")
+    assert sum(isinstance(item, Frame) for item in rest) == 3
+
+
+@pytest.mark.parametrize("starts_at", ["yesterday", "2026-01-31", "2026-01-31T12:00:00", datetime.date(2026, 1, 31)])
+def test_a_start_that_is_no_time_is_refused(starts_at: object) -> None:
+    with pytest.raises(ValidationError, match=r"expected now, mtime, a pattern .* or a time stamp"):
+        _config("a.wav", starts_at=starts_at)
+
+
+@pytest.mark.parametrize("pattern", ["%H%M%S", "%Y%m%d%", "%Y%m%d %A", "%Y%m%d_%Y"])
+def test_a_pattern_that_gives_no_date_is_refused(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="expected %Y, %m and %d in it"):
+        _config("a.wav", starts_at=pattern)
 
 
 def test_one_file_may_be_named_by_the_user(tmp_path: Path) -> None:

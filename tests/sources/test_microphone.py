@@ -158,7 +158,7 @@ def test_what_nobody_fetched_in_ten_seconds_becomes_a_gap(monkeypatch: pytest.Mo
     gap, first, *rest = _items(monkeypatch, script, FakeClock())
     assert isinstance(gap, Gap)
     assert isinstance(first, Frame)
-    assert (gap.first_sample, gap.missing_samples) == (0, 3 * 1_600)
+    assert (gap.first_sample, gap.missing_samples, gap.reason) == (0, 3 * 1_600, "not fetched within 10 s")
     assert (first.first_sample, first.samples[0, 0]) == (3 * 1_600, np.float32(3 / 128))
     assert len(rest) == 100  # 99 frames and the end
 

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pengi_stream.errors import SourceError
 from pengi_stream.sources.file import FileSourceConfig
@@ -117,7 +118,7 @@ def test_every_encoding_gives_the_samples_of_the_file(
     _assert_same_audio(_items(wav), _items_of_file(tmp_path, wav))
 
 
-@pytest.mark.parametrize("length", [0, 0xFFFF_FFFF, 0x7FFF_F000])
+@pytest.mark.parametrize("length", [0, 0xFFFF_FFFF, 0x7FFF_F000, 0x8000_0000])
 def test_a_wav_without_a_true_length_is_read_to_its_end(tmp_path: Path, length: int) -> None:
     _assert_same_audio(_items(_with_length(_wav(), length)), _items_of_file(tmp_path, _wav()))
 
@@ -163,6 +164,12 @@ def test_what_is_neither_described_nor_a_wav_ends_the_source_with_one_line(data:
 def test_a_described_pipe_without_a_byte_is_an_empty_stream() -> None:
     (end,) = _items(b"", audio=RAW)
     assert isinstance(end, StreamEnd)
+
+
+@pytest.mark.parametrize("starts_at", ["mtime", "%Y%m%d", "yesterday"])
+def test_a_pipe_has_no_file_to_take_its_start_from(starts_at: str) -> None:
+    with pytest.raises(ValidationError, match="expected now, or a time stamp"):
+        _config(starts_at=starts_at)
 
 
 def test_a_pipe_starts_when_it_is_told_to_and_carries_its_name() -> None:
