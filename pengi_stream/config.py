@@ -268,7 +268,11 @@ def _overlaid(data: Any, keys: list[str], value: Any, origin: str) -> Any:
 
 def _describe(error: ValidationError) -> str:
     lines = []
-    for problem in error.errors(include_url=False, include_input=False):
+    problems = error.errors(include_url=False, include_input=False)
+    deep = {problem["loc"][0] for problem in problems if len(problem["loc"]) > 1}
+    for problem in problems:
+        if problem["type"] == "too_short" and problem["loc"][0] in deep:
+            continue  # it counts the wrong items as missing
         place = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{place}: {message}" if place else message)

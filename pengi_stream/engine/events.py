@@ -71,7 +71,7 @@ def source_event(record: BadRecord, pipeline: str) -> Event:
     """Input that could not be processed."""
     kind: EventType = "pengi_stream.source"
     place = [record.position.partition, record.position.offset] if record.position else []
-    name = json.dumps([kind, record.stream.id, record.stream.session, record.reason, *place])
+    name = json.dumps([kind, record.stream.id, record.stream.session, record.reason, record.time_ns, *place])
     data: dict[str, object] = {"stream_id": record.stream.id, "reason": record.reason}
     return Event(str(uuid.uuid5(NAMESPACE, name)), kind, pipeline, record.stream.id, record.time_ns, data)
 
