@@ -198,4 +198,4 @@ class Pipeline:
 
     def _frame_dropped(self, item: SourceItem) -> None:
         self.metrics.frames_dropped.inc()
-        log.warning("frame_dropped", stream_id=item.stream.id)
+        log.debug("frame_dropped", stream_id=item.stream.id)
