@@ -48,7 +48,8 @@ class PengiModel:
                     return self._rank(requests, context, batch.labels)
                 return self._write(requests, context)
         except (RuntimeError, IndexError) as error:
-            raise ModelError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+            first_line, *_ = str(error).splitlines() or ["no message"]
+            raise ModelError(f"{type(error).__name__}: {first_line}") from error
 
     def warmup(self) -> None:
         """Run one window of silence."""
@@ -93,6 +94,7 @@ class PengiModel:
     def _write(self, requests: Sequence[Request], context: Context) -> list[Generation]:
         self._check_room(context, requests[0].options.max_new_tokens)
         decoded = decode(self._network.language_model, context, requests[0].options, self._stop_token)
+        _check_finite(decoded.scores[: len(requests)])
         generations = []
         for request, tokens, length, score in zip(
             requests,
@@ -111,6 +113,7 @@ class PengiModel:
         if self._config.ranking.prior_corrected:
             priors = {request.prompt.text: self._priors(request.prompt.text, labels) for request in requests}
             scores[: len(requests)] -= torch.stack([priors[request.prompt.text] for request in requests])
+        _check_finite(scores[: len(requests)])
         generations = []
         for request, row in zip(requests, scores.softmax(dim=-1).tolist(), strict=False):
             by_label = dict(zip(labels, row, strict=True))
@@ -131,6 +134,11 @@ class PengiModel:
         """What the labels' scores are without audio: (labels,)."""
         context = self._context(self._network.audio_mapper.without_audio(), [text])
         return self._label_scores(context, labels)[0]
+
+
+def _check_finite(scores: Tensor) -> None:
+    if not scores.isfinite().all():
+        raise ModelError("found no finite score for a window: its samples are far out of range, expected -1 to 1")
 
 
 def _placed(network: Pengi, device: torch.device, dtype: torch.dtype) -> Pengi:

@@ -14,6 +14,7 @@ from pengi_stream.errors import ModelError
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import load_checkpoint
 from pengi_stream.models.pengi.model import PengiModel, bucket
+from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.testing import check_model
 from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
 
@@ -73,6 +74,30 @@ def test_a_window_that_is_no_window_is_a_model_error(model: PengiModel, ask: Ask
     for window, word in ((short, "shape"), (poisoned, "NaN")):
         with pytest.raises(ModelError, match=word):
             model.generate(Batch((replace(good, window=window),)))
+
+
+@pytest.mark.parametrize("labels", [(), ("rain", "a dog barks")], ids=["text", "labels"])
+@pytest.mark.parametrize("beams", [1, 3])
+def test_samples_too_large_to_compute_with_are_a_model_error_and_not_a_sure_answer(
+    model: PengiModel, ask: Ask, beams: int, labels: tuple[str, ...]
+) -> None:
+    good = ask(model, 0, replace(EVENTS, options=DecodingOptions(beams, max_new_tokens=4), labels=labels))
+    absurd = replace(good.window, samples=np.full_like(good.window.samples, 3e38))
+    with pytest.raises(ModelError, match="samples are far out of range"):
+        model.generate(Batch((good, replace(good, window=absurd))))
+
+
+def test_an_error_of_torch_is_a_model_error_even_without_a_message(
+    folder: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32)
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Pengi, "audio_prefix", fail)
+    with pytest.raises(ModelError, match="RuntimeError"):
+        model.generate(Batch((ask(model, 0, CAPTION),)))
 
 
 def test_the_identity_names_checkpoint_and_dtype(folder: Path, model: PengiModel, ask: Ask) -> None:
