@@ -87,7 +87,8 @@ def weight_files(config: PengiConfig) -> tuple[str, ...]:
 
 
 def save_checkpoint(folder: Path, config: PengiConfig, network: Pengi, tokenizer: Tokenizer) -> None:
-    """Write a folder that `load_checkpoint` reads; weights in half precision, but for what is no weight."""
+    """Write a folder of YAMNet's kind that `load_checkpoint` reads; weights in half precision, but for what is no
+    weight."""
     folder.mkdir(parents=True, exist_ok=True)
     buffers = {name for name, _ in network.named_buffers()}
     state = {
@@ -98,6 +99,8 @@ def save_checkpoint(folder: Path, config: PengiConfig, network: Pengi, tokenizer
     save_file(encoder, folder / ENCODER_FILE)
     save_file({name: tensor for name, tensor in state.items() if name not in encoder}, folder / MODEL_FILE)
     (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n")
+    for file in (ENCODER_FILE, MODEL_FILE):  # safetensors writes for its owner alone; a service may be another user
+        (folder / file).chmod((folder / CONFIG_FILE).stat().st_mode)
     tokenizer.save(str(folder / TOKENIZER_FILE))
     write_checksums(folder)
 
@@ -174,7 +177,10 @@ def _written_checksums(folder: Path) -> dict[str, str]:
     path = folder / CHECKSUMS_FILE
     if not path.is_file():
         return {}
-    return {file: digest for digest, file in (line.split("  ", 1) for line in path.read_text().splitlines())}
+    try:
+        return {file: digest for digest, file in (line.split("  ", 1) for line in path.read_text().splitlines())}
+    except ValueError as error:  # bytes that are no text among them
+        raise CheckpointError(f"{path} is damaged, expected lines as sha256sum writes them; write it again") from error
 
 
 def _sha256(path: Path) -> bytes:

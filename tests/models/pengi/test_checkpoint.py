@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
 from pengi_stream.errors import CheckpointError
 from pengi_stream.models.pengi import PengiModelConfig
-from pengi_stream.models.pengi.checkpoint import load_checkpoint, write_checksums
+from pengi_stream.models.pengi.checkpoint import load_checkpoint, save_checkpoint, write_checksums
 
 
 def test_a_missing_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
@@ -78,6 +79,29 @@ def test_checksums_written_again_are_the_same_and_leave_the_model_card_out(folde
     (copy / "README.md").write_text("a model card")
     write_checksums(copy)
     assert (copy / "SHA256SUMS").read_text() == before
+
+
+def test_a_checkpoint_saved_again_is_the_same_to_the_last_bit(folder: Path, tmp_path: Path) -> None:
+    loaded = load_checkpoint(str(folder))
+    save_checkpoint(tmp_path / "again", loaded.config, loaded.network, loaded.tokenizer)
+    again = load_checkpoint(str(tmp_path / "again"))
+    assert again.checksum == loaded.checksum
+    assert again.config == loaded.config
+    for name, tensor in loaded.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "encoder.safetensors"])
+def test_who_may_read_a_saved_config_may_read_the_weights(folder: Path, file: str) -> None:
+    assert (folder / file).stat().st_mode == (folder / "config.json").stat().st_mode
+
+
+@pytest.mark.parametrize("content", [b"0123abcd *model.safetensors", b"\xff\xfe"], ids=["another form", "not text"])
+def test_checksums_that_cannot_be_read_are_named(folder: Path, tmp_path: Path, content: bytes) -> None:
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "SHA256SUMS").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"SHA256SUMS is damaged"):
+        load_checkpoint(str(copy))
 
 
 def test_a_tokenizer_of_a_larger_model_is_refused(folder: Path, tmp_path: Path) -> None:
