@@ -87,6 +87,8 @@ class PromptConfig(FrozenModel):
             raise ValueError(f"prompt {self.id!r} needs either `text` or `task`")
         if self.task is not None and self.task not in TASKS:
             raise ValueError(f"no task {self.task!r}; expected one of {', '.join(TASKS)}")
+        if not all(label.strip() for label in self.labels):
+            raise ValueError(f"prompt {self.id!r} has an empty label")
         if len(set(self.labels)) < len(self.labels):
             raise ValueError(f"prompt {self.id!r} has a label twice")
         if self.task == "classify" and not self.labels:

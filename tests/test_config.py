@@ -52,6 +52,8 @@ def test_an_item_of_a_list_is_overridden_by_its_index() -> None:
         ({"prompts": [{"id": "a", "task": "captions"}]}, ["prompts.0", "'captions'", "caption"]),
         ({"prompts": [{"id": "a", "task": "tags"}, {"id": "a", "task": "scene"}]}, ["found twice", "a"]),
         ({"prompts": [{"id": "a", "task": "classify"}]}, ["classify", "labels"]),
+        ({"prompts": [{"id": "a", "task": "events", "labels": ["dog", " "]}]}, ["prompts.0", "empty label"]),
+        ({"prompts": [{"id": "a", "task": "events", "labels": ["x", "x"]}]}, ["prompts.0", "a label twice"]),
         ({"delivery": {"guarantee": "exactly_once"}}, ["exactly_once", "Kafka", "console, file"]),
     ],
 )
