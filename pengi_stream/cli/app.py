@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from pengi_stream.cli import caption, check, devices, listen, plugins, run, schema
 from pengi_stream.errors import ConfigError, PengiStreamError
+from pengi_stream.logging import configure_logging
 
 FAILED = 1
 WRONG_USAGE = 2
 
 
-class ReportingGroup(TyperGroup):
-    """Turns errors into one line on stderr and an exit status; `--debug` shows the traceback instead."""
-
-    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
-        try:
-            return super().invoke(ctx)
-        except PengiStreamError as error:
-            if ctx.params["debug"]:
-                raise
-            typer.echo(f"pengi-stream: {error}", err=True)
-            return ctx.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)
-
-
 app = typer.Typer(
     name="pengi-stream",
-    cls=ReportingGroup,
     help="Listens to microphones, files and feeds, and writes down what it hears.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -38,8 +25,9 @@ app = typer.Typer(
 
 
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
-    pass
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log all.")] = False) -> None:
+    if debug:
+        configure_logging("debug")
 
 
 app.command("run")(run.run)
@@ -52,5 +40,13 @@ app.command("schema")(schema.schema)
 
 
 def main() -> None:
-    """Entry point of the command line."""
-    app()
+    """Entry point of the command line. Errors are one line on stderr; `--debug` shows the traceback instead."""
+    try:
+        app()
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        known = isinstance(error, PengiStreamError)
+        message = str(error) if known else f"internal error: {error!r}; --debug shows where"
+        typer.echo(f"pengi-stream: {message}", err=True)
+        sys.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)

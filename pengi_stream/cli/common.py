@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
+import structlog
 import typer
 
 from pengi_stream.config import PipelineConfig, parse_config
@@ -30,7 +31,8 @@ HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one wi
 
 def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Outcome:
     """Run `config` to its end; SIGTERM and SIGINT drain it. Raises PengiStreamError when something failed."""
-    configure_logging(config.logging.level, config.logging.format)
+    if not structlog.is_configured():  # --debug comes first
+        configure_logging(config.logging.level, config.logging.format)
     pipeline = build_pipeline(config, extra_sinks)
     with stopped_by_signals(pipeline):
         outcome = pipeline.run()

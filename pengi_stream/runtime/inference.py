@@ -82,6 +82,8 @@ class Inference:
         try:
             with self.metrics.model_s.time():
                 generations = self.model.generate(batch)
+            if len(generations) != len(batch.requests):
+                raise ModelError(f"found {len(generations)} generations for {len(batch.requests)} requests")
         except ModelError as error:
             if len(batch.requests) == 1:
                 self._give_up(batch.requests[0], error)

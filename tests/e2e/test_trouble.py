@@ -161,10 +161,31 @@ def test_a_reader_that_goes_away_ends_the_run_with_one_line(pipeline: Callable[.
     one_line(Ended(1, "", err), "nobody reads")
 
 
-def test_debug_shows_the_traceback(run: Run) -> None:
+def test_debug_shows_the_traceback(run: Run, pipeline: Callable[..., str], sound: Callable[..., Path]) -> None:
     ended = run("--debug", "run", "nothing.yaml")
     assert ended.status != 0
     assert "Traceback" in ended.err
+    sound("a.wav")
+    name = pipeline(
+        sources=[{"type": "file", "path": "a.wav"}],
+        sinks=[{"type": "jsonl", "path": "/dev/full"}],
+        delivery={"give_up_after_s": 0},
+        shutdown={"drain_s": 1},
+    )
+    assert "stage_failed" in run("--debug", "run", name).err
+    assert "stage_failed" not in run("run", name).err
+
+
+def test_an_unexpected_error_is_one_line_too() -> None:
+    code = (
+        "import pengi_stream.cli.check as c; c.load_config = lambda *_, **__: 1 / 0; "
+        "from pengi_stream.cli import main; main()"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "check", "x.yaml"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == 1
+    one_line(Ended(1, ended.stdout, ended.stderr), "internal error: ZeroDivisionError", "--debug")
 
 
 def test_the_exit_status_of_wrong_usage_is_2(run: Run) -> None:

@@ -193,6 +193,19 @@ def test_a_model_that_fails_on_everything_ends_the_run_with_its_error() -> None:
     assert "out of patience" in outcome.errors[0]
 
 
+class Lazy(Moody):
+    """A model that leaves a request out."""
+
+    def generate(self, batch: Batch) -> list[Generation]:
+        return super().generate(batch)[1:]
+
+
+def test_a_model_that_leaves_requests_out_does_not_lose_them_in_silence() -> None:
+    stream = Stream("a")
+    outcome = pipeline([*tone(stream, 1.0), StreamEnd(stream)], [required(ListSink())], model=Lazy(set())).run()
+    assert outcome.bad_records == 1
+
+
 class Refusing(ListSink):
     """A sink that refuses its first writes."""
 
