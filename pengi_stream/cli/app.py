@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pengi_stream.cli import caption, check, devices, listen, plugins, run, schema
+from pengi_stream.cli import caption, check, convert, devices, listen, plugins, run, schema
 from pengi_stream.errors import ConfigError, PengiStreamError
 from pengi_stream.logging import configure_logging
 
@@ -34,6 +34,7 @@ app.command("run")(run.run)
 app.command("caption")(caption.caption)
 app.command("listen")(listen.listen)
 app.command("check")(check.check)
+app.command("convert")(convert.convert)
 app.command("devices")(devices.devices)
 app.command("plugins")(plugins.plugins)
 app.command("schema")(schema.schema)
