@@ -1,1 +1,24 @@
 """Pengi, an audio language model, as a service that listens to streams and writes timestamped text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pengi_stream.api import load_model
+    from pengi_stream.types import DecodingOptions
+
+__all__ = ["DecodingOptions", "load_model"]
+
+
+def __getattr__(name: str) -> object:
+    """Public names, imported when they are asked for: `import pengi_stream` alone stays light."""
+    if name == "load_model":
+        from pengi_stream.api import load_model
+
+        return load_model
+    if name == "DecodingOptions":
+        from pengi_stream.types import DecodingOptions
+
+        return DecodingOptions
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

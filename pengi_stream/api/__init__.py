@@ -1,0 +1,7 @@
+"""Pengi from Python: `pengi_stream.load_model`, for arrays, files and batches of them."""
+
+from pengi_stream.api.model import Model, load_model
+from pengi_stream.api.results import Answer
+from pengi_stream.types import DecodingOptions
+
+__all__ = ["Answer", "DecodingOptions", "Model", "load_model"]
