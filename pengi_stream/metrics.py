@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -15,6 +15,9 @@ LEDGERS = {
     "requests": ("generated", "failed", "shed", "abandoned"),
 }
 """What becomes of all that goes in; what is still on its way is in flight."""
+
+LATENCY_BUCKETS_S = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+REQUEST_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 
 class Ledgers(Collector):
@@ -61,13 +64,32 @@ def _in_flight(fates: dict[str, int]) -> int:
     return 2 * fates["in"] - sum(fates.values())
 
 
+class Queues(Collector):
+    """How much waits between two stages. Any thread."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, Sized] = {}
+
+    def watch(self, name: str, queue: Sized) -> None:
+        """Report the length of `queue` as `name`. Call it before the first scrape."""
+        self._queues[name] = queue
+
+    def collect(self) -> Iterator[Metric]:
+        gauge = GaugeMetricFamily("pengi_stream_queue_depth", "Items that wait for a stage", labels=["queue"])
+        for name, queue in self._queues.items():
+            gauge.add_metric([name], len(queue))
+        yield gauge
+
+
 class Metrics:
     """All metrics of one run, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.ledgers = Ledgers()
+        self.queues = Queues()
         self.registry.register(self.ledgers)
+        self.registry.register(self.queues)
         self.audio_s = Counter("pengi_stream_audio_seconds", "Seconds of audio that arrived", registry=self.registry)
         self.frames_dropped = Counter(
             "pengi_stream_frames_dropped", "Frames of live sources dropped by back-pressure", registry=self.registry
@@ -85,6 +107,36 @@ class Metrics:
         self.latency_s = Histogram(
             "pengi_stream_latency_seconds",
             "From a window's last sample to its event being durable",
-            buckets=(0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+            buckets=LATENCY_BUCKETS_S,
             registry=self.registry,
+        )
+        self.end_to_end_s = Histogram(
+            "pengi_stream_end_to_end_seconds",
+            "From the capture of a window's last sample to its event being durable; live and Kafka streams",
+            buckets=LATENCY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.lag_records = Gauge(
+            "pengi_stream_lag_records", "Records of a partition not yet read", ["partition"], registry=self.registry
+        )
+        self.lag_s = Gauge(
+            "pengi_stream_lag_seconds",
+            "Age of the oldest record of a partition not yet read; 0: none waits",
+            ["partition"],
+            registry=self.registry,
+        )
+        self.rebalances = Counter(
+            "pengi_stream_rebalances", "Changes of the partitions assigned to this worker", registry=self.registry
+        )
+        self.commit_s = Histogram(
+            "pengi_stream_commit_seconds", "Time to commit positions", buckets=REQUEST_BUCKETS_S, registry=self.registry
+        )
+        self.produce_s = Histogram(
+            "pengi_stream_produce_seconds",
+            "From handing records to a producer to all being acknowledged",
+            buckets=REQUEST_BUCKETS_S,
+            registry=self.registry,
+        )
+        self.produce_errors = Counter(
+            "pengi_stream_produce_errors", "Records that a broker did not acknowledge", registry=self.registry
         )

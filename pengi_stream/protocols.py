@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from pengi_stream.clock import Deadline
+from pengi_stream.metrics import Metrics
+from pengi_stream.status import Status
 from pengi_stream.types import BadRecord, Batch, Event, Generation, Position, Request, SourceItem, WindowItem
 
 
@@ -144,4 +146,22 @@ class DeadLetterSink(Protocol):
 
     def close(self) -> None:
         """Release what it holds; does not flush. Any number of times."""
+        ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source, a sink or dead letters that count more than the pipeline can see: lag, rebalances, time to commit."""
+
+    def measure(self, metrics: Metrics) -> None:
+        """Count in `metrics` from now on. Called once, before the part is used; does not block."""
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """A source or a sink that knows more of its state than whether its thread runs."""
+
+    def status(self) -> Status:
+        """How it is now, and what it waits for. Any thread; does not block."""
         ...

@@ -11,10 +11,11 @@ import structlog
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.errors import SinkError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import EventSink
+from pengi_stream.protocols import EventSink, Watched
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
 from pengi_stream.runtime.tracker import Tracker
-from pengi_stream.types import Event, Window, WindowItem
+from pengi_stream.status import Status
+from pengi_stream.types import NS_PER_S, Event, Window, WindowItem
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ class Outlet:
         self._clock = clock
         self._give_up_after_s = give_up_after_s
         self._stopping = stopping
+        self._waits_for = ""
         buffer = Fifo[Delivery](CAPACITY) if named.required else DropOldest(CAPACITY, lambda _: True, self._dropped)
         self.channel: Channel[Delivery, Delivery] = Channel(buffer, clock=clock)
 
@@ -71,6 +73,12 @@ class Outlet:
                 self._deliver(deliveries)
         finally:
             self._sink.close()
+
+    def status(self) -> Status:
+        """How the sink is; stalled while it refuses. Any thread."""
+        if waits_for := self._waits_for:
+            return Status("stalled", waits_for)
+        return self._sink.status() if isinstance(self._sink, Watched) else Status("running")
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         events = [event for delivery in deliveries for event in delivery.events]
@@ -92,21 +100,31 @@ class Outlet:
         patience = Deadline(self._give_up_after_s, self._clock)
         while True:
             try:
-                return attempt()
+                attempt()
             except SinkError as error:
                 if not self.required or error.retry_after_s is None or patience.expired:
                     raise
+                self._waits_for = str(error)
                 log.warning("sink_retry", sink=self.name, reason=str(error), retry_after_s=error.retry_after_s)
                 if self._stopping.wait(min(error.retry_after_s, patience.remaining_s())):
                     attempt()
-                    return None
+                    return
+            else:
+                self._waits_for = ""
+                return
 
     def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         now_s = self._clock.monotonic_s()
+        utc_ns = self._clock.utc_ns()
         for delivery in deliveries:
             if isinstance(delivery.work, Window) and delivery.events:
-                self._metrics.latency_s.observe(now_s - delivery.work.ready_s)
+                self._observe(delivery.work, now_s, utc_ns)
             self._tracker.done(delivery.work)
+
+    def _observe(self, window: Window, now_s: float, utc_ns: int) -> None:
+        self._metrics.latency_s.observe(now_s - window.ready_s)
+        if window.stream.live or window.position is not None:  # a file's times say nothing of now
+            self._metrics.end_to_end_s.observe((utc_ns - window.end_ns) / NS_PER_S)
 
     def _dropped(self, delivery: Delivery) -> None:
         self._metrics.events.labels(self.name, "dropped").inc(len(delivery.events))

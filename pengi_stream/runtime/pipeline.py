@@ -16,13 +16,15 @@ from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink
+from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, Measured
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
+from pengi_stream.runtime.health import health
 from pengi_stream.runtime.inference import DeadLetters, Inference
 from pengi_stream.runtime.intake import Asked, Intake, Ready, read_source
 from pengi_stream.runtime.outlets import NamedSink, Outlet, Outlets
 from pengi_stream.runtime.stage import Abortable, Closable, Stage
 from pengi_stream.runtime.tracker import Tracker
+from pengi_stream.status import Health
 from pengi_stream.types import Frame, Prompt, SourceItem
 
 log = structlog.get_logger()
@@ -89,6 +91,7 @@ class Pipeline:
         self._outlets = [self._outlet(sink) for sink in parts.sinks]
         self._requests = self._request_channel()
         self._stages = [*self._intake_stages(), self._model_stage(), *self._sink_stages()]
+        self._measure()
 
     def run(self) -> Outcome:
         """Until all sources have ended and all events are durable, or until `stop`, or an error."""
@@ -108,6 +111,20 @@ class Pipeline:
         """End the sources and drain what was heard, within `drain_s`. Returns at once."""
         self._stopping.set()
         self._wake.set()
+
+    def health(self) -> Health:
+        """How its stages, sources and required sinks are now. Any thread; does not block."""
+        return health(self._stages, [part.source for part in self._parts.sources], self._outlets)
+
+    def _measure(self) -> None:
+        parts = self._parts
+        ends = [*(part.source for part in parts.sources), *(named.sink for named in parts.sinks), parts.dead_letters]
+        for end in ends:
+            if isinstance(end, Measured):
+                end.measure(self.metrics)
+        self.metrics.queues.watch("requests", self._requests)
+        for outlet in self._outlets:
+            self.metrics.queues.watch(f"sink-{outlet.name}", outlet.channel)
 
     def _await_stages(self) -> None:
         for stage in self._stages:
@@ -134,6 +151,7 @@ class Pipeline:
         parts_per_request = max(1, sum(outlet.required for outlet in self._outlets))
         for number, part in enumerate(self._parts.sources):
             frames = self._frame_channel(part.live)
+            self.metrics.queues.watch(f"frames-{number}", frames)
             intake = Intake(
                 number,
                 Windower(self._parts.windows),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pengi_stream.runtime.channel import ChannelClosed
+from pengi_stream.status import StageState
 
 
 class Closable(Protocol):
@@ -38,6 +39,7 @@ class Stage:
         writes: Sequence[Closable] = (),
     ) -> None:
         self.name = name
+        self.state: StageState = "waiting"
         self._work = work
         self._on_error = on_error
         self._reads = reads
@@ -45,6 +47,7 @@ class Stage:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
+        self.state = "running"
         self._thread.start()
 
     def join(self) -> None:
@@ -52,13 +55,16 @@ class Stage:
         self._thread.join()
 
     def _run(self) -> None:
+        ended: StageState = "failed"
         try:
             self._work()
+            ended = "done"
         except ChannelClosed:
-            pass  # whoever closed it has said why
+            ended = "done"  # whoever closed it has said why
         except Exception as error:  # noqa: BLE001  every failing stage ends the run with its error
             self._on_error(self.name, error)
         finally:
+            self.state = ended
             if self._reads is not None:
                 self._reads.abort()
             for channel in self._writes:
