@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
+import kafka_cluster
 import pytest
+from kafka_cluster import Kafka, OwnCluster, own_cluster
+from kafka_elsewhere import kafka_elsewhere
 from pulse import Pulse, missing_parts, running_pulse
 
 
@@ -15,3 +20,27 @@ def pulse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulse]:
         pytest.skip(missing)
     with running_pulse(tmp_path_factory.mktemp("pulse")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """One broker for the whole session; skips where none is to be had."""
+    missing = kafka_cluster.missing_parts()
+    folder = tmp_path_factory.mktemp("kafka")
+    if missing is None:
+        with own_cluster(Path(os.environ["KAFKA_HOME"]), folder) as cluster:
+            yield cluster
+        return
+    with kafka_elsewhere(folder) as found:
+        if found is None:
+            pytest.skip(f"{missing}; nor is there PENGI_TEST_KAFKA=host:port, a container engine or noida-db")
+        yield found
+
+
+@pytest.fixture(scope="session")
+def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnCluster]:
+    """A cluster of three, replicas on all of them; skips where they cannot be started."""
+    if missing := kafka_cluster.missing_parts():
+        pytest.skip(missing)
+    with own_cluster(Path(os.environ["KAFKA_HOME"]), tmp_path_factory.mktemp("kafka3"), brokers=3) as cluster:
+        yield cluster

@@ -1,0 +1,53 @@
+"""A broker for tests where no KAFKA_HOME is: a given one, a container's, or the `noida-db` wheel's."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kafka_cluster import Kafka, free_ports, serves, wait_for
+
+IMAGE = "apache/kafka:4.1.0"
+
+
+@contextmanager
+def kafka_elsewhere(folder: Path) -> Iterator[Kafka | None]:
+    """The first that there is of PENGI_TEST_KAFKA=host:port, a container engine with testcontainers, noida-db."""
+    if given := os.environ.get("PENGI_TEST_KAFKA"):
+        yield Kafka(given, f"PENGI_TEST_KAFKA={given}")
+    elif shutil.which("docker") and importlib.util.find_spec("testcontainers"):
+        with _container() as kafka:
+            yield kafka
+    elif program := shutil.which("noida-db"):
+        with _noida(program, folder) as kafka:
+            yield kafka
+    else:
+        yield None
+
+
+@contextmanager
+def _container() -> Iterator[Kafka]:
+    from testcontainers.kafka import KafkaContainer
+
+    with KafkaContainer(IMAGE).with_kraft() as container:
+        yield Kafka(container.get_bootstrap_server(), f"the container of {IMAGE}")
+
+
+@contextmanager
+def _noida(program: str, folder: Path) -> Iterator[Kafka]:
+    [port] = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    with (folder / "noida.log").open("ab") as log:
+        command = [program, "start", "--only", "kafka", "--kafka-port", str(port), "--data-dir", folder]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for(lambda: serves(address), "noida-db serving")
+        yield Kafka(address, "noida-db", {"receive_message_max_bytes": 2**31 - 1})
+    finally:
+        process.kill()
+        process.wait()
