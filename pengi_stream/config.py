@@ -138,6 +138,15 @@ class LoggingConfig(FrozenModel):
     format: Literal["console", "json"] = "console"
 
 
+class ServerConfig(FrozenModel):
+    """`/metrics`, `/livez` and `/readyz` over HTTP, without any access control."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0: at all, where only those who may reach the port can."""
+    port: int = Field(default=9464, ge=0, le=65_535)
+    """0: any free one, which a log line at level `info` names."""
+
+
 class PipelineConfig(FrozenModel):
     """A whole pipeline file."""
 
@@ -155,6 +164,8 @@ class PipelineConfig(FrozenModel):
     dead_letters: AnyDeadLetters | None = None
     shutdown: ShutdownConfig = ShutdownConfig()
     logging: LoggingConfig = LoggingConfig()
+    server: ServerConfig | None = None
+    """Absent: no server."""
 
     @model_validator(mode="after")
     def _check(self) -> PipelineConfig:

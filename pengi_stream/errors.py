@@ -32,3 +32,7 @@ class SinkError(PengiStreamError):
         super().__init__(message)
         self.retry_after_s = retry_after_s
         """Try again after so many seconds; None: it will not get better."""
+
+
+class ServerError(PengiStreamError):
+    """The health and metrics server cannot listen."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sized
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -49,9 +49,11 @@ class Ledgers(Collector):
         with self._lock:
             counts = {name: dict(fates) for name, fates in self._counts.items()}
         for name, fates in counts.items():
+            came_in = fates["in"]
+            yield CounterMetricFamily(f"pengi_stream_{name}_in", f"{name} that came in", value=came_in)
             counter = CounterMetricFamily(f"pengi_stream_{name}", f"{name} by what became of them", labels=["fate"])
-            for fate, n in fates.items():
-                counter.add_metric([fate], n)
+            for fate in LEDGERS[name]:
+                counter.add_metric([fate], fates[fate])
             yield counter
             yield GaugeMetricFamily(f"pengi_stream_{name}_in_flight", f"{name} on their way", value=_in_flight(fates))
 
@@ -90,6 +92,7 @@ class Metrics:
         self.queues = Queues()
         self.registry.register(self.ledgers)
         self.registry.register(self.queues)
+        ProcessCollector(registry=self.registry)
         self.audio_s = Counter("pengi_stream_audio_seconds", "Seconds of audio that arrived", registry=self.registry)
         self.frames_dropped = Counter(
             "pengi_stream_frames_dropped", "Frames of live sources dropped by back-pressure", registry=self.registry

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import structlog
 import typer
 
-from pengi_stream.config import PipelineConfig, parse_config
+from pengi_stream.config import PipelineConfig, ServerConfig, parse_config
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.logging import configure_logging
 from pengi_stream.runtime.build import build_pipeline
 from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.runtime.pipeline import Outcome
+from pengi_stream.runtime.pipeline import Outcome, Pipeline
 from pengi_stream.runtime.shutdown import stopped_by_signals
 
 PipelineFile = Annotated[Path, typer.Argument(help="A pipeline file (YAML).")]
@@ -33,12 +34,26 @@ def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) 
     """Run `config` to its end; SIGTERM and SIGINT drain it. Raises PengiStreamError when something failed."""
     if not structlog.is_configured():  # --debug comes first
         configure_logging(config.logging.level, config.logging.format)
-    pipeline = build_pipeline(config, extra_sinks)
-    with stopped_by_signals(pipeline):
-        outcome = pipeline.run()
+    with _served(config.server) as watch:
+        pipeline = build_pipeline(config, extra_sinks)
+        watch(pipeline)
+        with stopped_by_signals(pipeline):
+            outcome = pipeline.run()
     if not outcome.ok:
         raise PengiStreamError(describe(outcome))
     return outcome
+
+
+@contextmanager
+def _served(config: ServerConfig | None) -> Iterator[Callable[[Pipeline], None]]:
+    """While inside, a server answers, where one is wanted, of the pipeline that it is told."""
+    if config is None:
+        yield lambda _: None
+        return
+    from pengi_stream.server.http import HttpServer  # most runs need no web server
+
+    with HttpServer(config) as server:
+        yield server.watch
 
 
 def describe(outcome: Outcome) -> str:
