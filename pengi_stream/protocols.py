@@ -59,6 +59,14 @@ class AudioLanguageModel(Protocol):
 
 
 @runtime_checkable
+class ConcurrentModel(AudioLanguageModel, Protocol):
+    """A model that computes several batches side by side."""
+
+    concurrency: int
+    """Threads that may call `generate` at once"""
+
+
+@runtime_checkable
 class SteppingModel(AudioLanguageModel, Protocol):
     """A model whose running batch requests may join and leave."""
 

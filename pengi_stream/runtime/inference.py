@@ -1,46 +1,69 @@
-"""From batches to events: the one thread that drives the model."""
+"""From batches to events: the threads that drive the model, and the one that hands on what it said."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 
 import numpy as np
 import structlog
 
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.engine.events import drop_event, gap_event, source_event, text_event
+from pengi_stream.engine.reorder import Begun, Finished, Reorder
 from pengi_stream.errors import ModelError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import AudioLanguageModel, DeadLetterSink
+from pengi_stream.protocols import AudioLanguageModel, ConcurrentModel, DeadLetterSink
 from pengi_stream.runtime.channel import Channel
 from pengi_stream.runtime.intake import Asked, Ready
 from pengi_stream.runtime.outlets import Outlets
-from pengi_stream.types import BadRecord, Batch, Event, Gap, Generation, Request, Shed, StreamEnd
+from pengi_stream.runtime.stage import Stage
+from pengi_stream.types import BadRecord, Batch, Event, Gap, Generation, Request, Shed, StreamEnd, WindowItem
 
 log = structlog.get_logger()
 
 DEAD_LETTER_FLUSH_S = 30.0
+OPEN_PER_THREAD = 4  # batches that were taken from the batcher and did not reach the sinks yet
 
 
 class DeadLetters:
-    """Keeps bad records where the user wants them, and counts those that had nowhere to go."""
+    """Keeps bad records where the user wants them, and counts those that had nowhere to go. Any thread."""
 
     def __init__(self, sink: DeadLetterSink | None) -> None:
         self._sink = sink
+        self._lock = threading.Lock()
         self.unkept = 0
         """Bad records that were only logged"""
 
     def keep(self, record: BadRecord) -> None:
         """Returns when `record` is durable. Raises SinkError."""
-        if self._sink is None:
-            self.unkept += 1
-            return
-        self._sink.write(record)
-        self._sink.flush(Deadline(DEAD_LETTER_FLUSH_S))
+        with self._lock:
+            if self._sink is None:
+                self.unkept += 1
+                return
+            self._sink.write(record)
+            self._sink.flush(Deadline(DEAD_LETTER_FLUSH_S))
 
     def close(self) -> None:
         if self._sink is not None:
             self._sink.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of some work that is done: what the tracker and the sinks hear of it."""
+
+    work: WindowItem
+    events: tuple[Event, ...] = ()
+    fate: str = ""
+    """What became of the request, where it was one"""
+
+
+Parts = tuple[Part, ...]
+Done = Channel[Begun | Finished[Parts], Parts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +76,68 @@ class Inference:
     dead_letters: DeadLetters
     metrics: Metrics
     clock: Clock
+    _turn: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _tickets: Iterator[int] = field(default_factory=count, init=False)
 
     def work(self, requests: Channel[Asked, Ready]) -> None:
         """Until `requests` ends. Raises ModelError when the model fails on anything."""
+        threads = self.model.concurrency if isinstance(self.model, ConcurrentModel) else 1
+        done: Done = Channel(Reorder[Parts](threads * OPEN_PER_THREAD), producers=threads)
+        errors: list[Exception] = []
+        workers = [
+            Stage(
+                f"model-{number}",
+                partial(self._compute, requests, done),
+                on_error=lambda _, error: errors.append(error),
+                reads=requests,
+                writes=[done],
+            )
+            for number in range(threads)
+        ]
+        for worker in workers:
+            worker.start()
         try:
-            while (item := requests.get()) is not None:
-                self._handle(item)
+            while (parts := done.get()) is not None:
+                self._deliver(parts)
         finally:
+            done.abort()
+            for worker in workers:
+                worker.join()
             self.dead_letters.close()
+        if errors:
+            raise errors[0]
 
-    def _handle(self, item: Ready) -> None:
+    def _compute(self, requests: Channel[Asked, Ready], done: Done) -> None:
+        while True:
+            with self._turn:  # what is taken first begins first
+                item = requests.get()
+                if item is None:
+                    return
+                ticket = next(self._tickets)
+                done.put(Begun(ticket, _streams(item)))
+            done.put(Finished(ticket, tuple(self._parts(item))))
+
+    def _deliver(self, parts: Parts) -> None:
+        for part in parts:
+            if part.fate:
+                self.metrics.ledgers.leave("requests", part.fate)
+            self.outlets.deliver(part.work, part.events)
+
+    def _parts(self, item: Ready) -> Iterator[Part]:
         match item:
             case Batch():
-                self._run(item)
+                yield from self._run(item)
             case Shed(request=request):
-                self.metrics.ledgers.leave("requests", "shed")
-                self.outlets.deliver(request.window, [drop_event(item, self.pipeline)])
+                yield Part(request.window, (drop_event(item, self.pipeline),), "shed")
             case Gap():
-                self.outlets.deliver(item, [gap_event(item, self.pipeline)])
+                yield Part(item, (gap_event(item, self.pipeline),))
             case BadRecord():
                 self.dead_letters.keep(item)
-                self.outlets.deliver(item, [source_event(item, self.pipeline)])
+                yield Part(item, (source_event(item, self.pipeline),))
             case StreamEnd():
-                self.outlets.deliver(item)
+                yield Part(item)
 
-    def _run(self, batch: Batch) -> None:
+    def _run(self, batch: Batch) -> Iterator[Part]:
         self.metrics.batch_size.observe(len(batch.requests))
         try:
             with self.metrics.model_s.time():
@@ -86,22 +146,21 @@ class Inference:
                 raise ModelError(f"found {len(generations)} generations for {len(batch.requests)} requests")
         except ModelError as error:
             if len(batch.requests) == 1:
-                self._give_up(batch.requests[0], error)
+                yield self._give_up(batch.requests[0], error)
                 return
             log.warning("batch_split", size=len(batch.requests), reason=str(error))
             for request in batch.requests:
-                self._run(Batch((request,)))
+                yield from self._run(Batch((request,)))
             return
         for generation in generations:
-            self.metrics.ledgers.leave("requests", "generated")
-            self.outlets.deliver(generation.request.window, self._events(generation))
+            yield Part(generation.request.window, self._events(generation), "generated")
 
-    def _events(self, generation: Generation) -> list[Event]:
+    def _events(self, generation: Generation) -> tuple[Event, ...]:
         if generation.confidence < generation.request.prompt.threshold:
-            return []
-        return [text_event(generation, self.pipeline, self.model.identity, self.clock.utc_ns())]
+            return ()
+        return (text_event(generation, self.pipeline, self.model.identity, self.clock.utc_ns()),)
 
-    def _give_up(self, request: Request, error: ModelError) -> None:
+    def _give_up(self, request: Request, error: ModelError) -> Part:
         """Make `request` a dead letter; raises ModelError when the model fails on silence as well."""
         silence = replace(request.window, samples=np.zeros_like(request.window.samples))
         try:
@@ -118,5 +177,15 @@ class Inference:
         )
         log.error("request_failed", stream_id=window.stream.id, reason=record.reason)
         self.dead_letters.keep(record)
-        self.metrics.ledgers.leave("requests", "failed")
-        self.outlets.deliver(window, [source_event(record, self.pipeline)])
+        return Part(window, (source_event(record, self.pipeline),), "failed")
+
+
+def _streams(item: Ready) -> frozenset[str]:
+    """Those that `item` is about."""
+    match item:
+        case Batch(requests=requests):
+            return frozenset(request.stream.id for request in requests)
+        case Shed(request=request):
+            return frozenset((request.stream.id,))
+        case _:
+            return frozenset((item.stream.id,))
