@@ -98,7 +98,7 @@ def load_model(checkpoint: str | Path = "mini", device: str = "auto", dtype: str
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise ConfigError(f"{problem['loc'][0]}={problem['input']!r}: {problem['msg']}") from error
-    return Model(config.build())
+    return Model(config.copies()[0])
 
 
 def _checked_prompts(prompts: str | Sequence[str]) -> list[str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import field_validator
 
-from pengi_stream.errors import ConfigError
 from pengi_stream.models.pengi.config import PromptNormalization
 from pengi_stream.plugins import PluginConfig
 
 if TYPE_CHECKING:
     from pengi_stream.models.pengi.model import PengiModel
+    from pengi_stream.models.replicas import Replicas
+
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
 class PengiModelConfig(PluginConfig):
@@ -19,24 +22,37 @@ class PengiModelConfig(PluginConfig):
 
     type: Literal["pengi"]
     checkpoint: str = "mini"
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    """auto takes a GPU where there is one"""
+    device: str | tuple[str, ...] = "auto"
+    """auto (a GPU where there is one), cpu, cuda or cuda:N; of several, each has a copy, and batches go to one that is
+    free"""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """auto is float32 on a CPU and bfloat16 on a GPU; another dtype is another model identity"""
+    """auto is bfloat16 on GPUs and float32 where a CPU takes part; another dtype is another model identity"""
     prompt_normalization: PromptNormalization | None = None
     """Of prompt embeddings: published (not L2-normalised) or training (normalised), for models with a text encoder;
     without it, what the checkpoint's config says, which is published for the published checkpoints"""
 
-    def build(self) -> PengiModel:
-        import torch
+    @field_validator("device")
+    @classmethod
+    def _known_devices(cls, device: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        names = [device] if isinstance(device, str) else device
+        if not names or not all(DEVICE.fullmatch(name) for name in names):
+            raise ValueError(f"found {device!r}, expected auto, cpu, cuda or cuda:N, or a list of these")
+        return device
 
+    def build(self) -> PengiModel | Replicas:
+        from pengi_stream.models.replicas import Replicas
+
+        copies = self.copies()
+        return copies[0] if len(copies) == 1 else Replicas([(str(copy.device), copy) for copy in copies])
+
+    def copies(self) -> list[PengiModel]:
+        """One for each device. Raises ConfigError and CheckpointError."""
         from pengi_stream.models.pengi.checkpoint import load_checkpoint
         from pengi_stream.models.pengi.model import PengiModel
+        from pengi_stream.models.pengi.placement import devices_of, dtype_of
 
-        gpu = torch.cuda.is_available()
-        if self.device.startswith("cuda") and not gpu:
-            raise ConfigError(f"device {self.device}: no CUDA device was found; use cpu or auto")
-        device = torch.device(("cuda" if gpu else "cpu") if self.device == "auto" else self.device)
-        default = torch.float32 if device.type == "cpu" else torch.bfloat16
-        dtype = default if self.dtype == "auto" else getattr(torch, self.dtype)
-        return PengiModel(load_checkpoint(self.checkpoint, self.prompt_normalization), device, dtype)
+        devices = devices_of([self.device] if isinstance(self.device, str) else self.device)
+        dtype = dtype_of(self.dtype, devices)
+        return [
+            PengiModel(load_checkpoint(self.checkpoint, self.prompt_normalization), device, dtype) for device in devices
+        ]

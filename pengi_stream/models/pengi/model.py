@@ -27,7 +27,7 @@ class PengiModel:
     def __init__(self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
         self._config = checkpoint.config
         self._tokenizer = checkpoint.tokenizer
-        self._device = device
+        self.device = device
         self._network = _placed(checkpoint.network, device, dtype)
         self._stop_token = checkpoint.config.language_model.stop_token
         self.sample_rate = checkpoint.config.sample_rate
@@ -62,8 +62,8 @@ class PengiModel:
         windows = list({id(request.window): request.window for request in requests}.values())
         samples = np.stack([self._checked(window) for window in windows])
         rows = {id(window): row for row, window in enumerate(windows)}
-        prefixes: Tensor = self._network.audio_prefix(torch.from_numpy(samples).to(self._device))
-        return prefixes[torch.tensor([rows[id(request.window)] for request in requests], device=self._device)]
+        prefixes: Tensor = self._network.audio_prefix(torch.from_numpy(samples).to(self.device))
+        return prefixes[torch.tensor([rows[id(request.window)] for request in requests], device=self.device)]
 
     def _checked(self, window: Window) -> Samples:
         samples = window.samples
@@ -127,7 +127,7 @@ class PengiModel:
         self._check_room(context, max(len(label) for label in tokens) + 1)
         scores = log_likelihoods(self._network.language_model, context, tokens, self._stop_token)
         if self._config.ranking.length_normalized:
-            scores = scores / torch.tensor([len(label) + 1 for label in tokens], device=self._device)
+            scores = scores / torch.tensor([len(label) + 1 for label in tokens], device=self.device)
         return scores
 
     def _prior(self, text: str, labels: tuple[str, ...]) -> Tensor:
