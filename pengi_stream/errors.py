@@ -36,3 +36,12 @@ class SinkError(PengiStreamError):
 
 class ServerError(PengiStreamError):
     """The health and metrics server cannot listen."""
+
+
+class BrokerError(PengiStreamError):
+    """A Kafka broker refuses us, or is not there."""
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Try again after so many seconds; None: it will not get better."""

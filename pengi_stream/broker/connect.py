@@ -1,0 +1,155 @@
+"""Whether a cluster can be used, and if not, why: in one line, within seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLate
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from pengi_stream.broker.library_log import tame_library_log
+from pengi_stream.broker.login import log_in, need_no_login
+from pengi_stream.broker.probe import Probe, UnreachableError
+from pengi_stream.broker.security import SecurityConfig
+from pengi_stream.clock import Deadline
+from pengi_stream.errors import BrokerError
+
+CONNECT_S = 10.0
+UNKNOWN_TOPIC, NOT_AUTHORISED = 3, 29
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFacts:
+    """A topic as the cluster has it."""
+
+    name: str
+    partitions: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFacts:
+    """A cluster that answered."""
+
+    id: str
+    topics: Mapping[str, TopicFacts]
+
+
+def connect(
+    servers: Sequence[str],
+    security: SecurityConfig,
+    *,
+    reads: Sequence[str] = (),
+    writes: Sequence[str] = (),
+    timeout_s: float = CONNECT_S,
+) -> ClusterFacts:
+    """Check the way to `servers` and the topics that will be read and written; blocks for `timeout_s` at most.
+
+    Raises BrokerError whose line names the cause: a refused port, an unknown host, a certificate that is not trusted, a
+    wrong password or mechanism, plaintext spoken to TLS, a topic that is missing or not ours to use. It has a
+    `retry_after_s` where waiting may help.
+    """
+    deadline = Deadline(timeout_s)
+    reachable = _knock(servers, security, deadline)
+    with admin_client(reachable, security, timeout_s=max(1.0, deadline.remaining_s())) as admin:
+        cluster = admin.describe_cluster()
+        _reach_advertised(cluster["brokers"], reachable, security, deadline)
+        wanted = sorted({*reads, *writes})
+        described = {topic["name"]: topic for topic in admin.describe_topics(wanted)} if wanted else {}
+    for use, names in {"READ": reads, "WRITE": writes}.items():
+        for name in names:
+            _check_topic(described[name], use, security)
+    topics = {name: TopicFacts(name, len(topic["partitions"])) for name, topic in described.items()}
+    return ClusterFacts(cluster["cluster_id"] or "", topics)
+
+
+@contextmanager
+def admin_client(
+    servers: Sequence[str], security: SecurityConfig, *, timeout_s: float = CONNECT_S
+) -> Iterator[KafkaAdminClient]:
+    """A client for asking about topics. Raises BrokerError, also for what goes wrong inside."""
+    tame_library_log()
+    timeout_ms = round(timeout_s * 1000)
+    options: dict[str, Any] = {"bootstrap_timeout_ms": timeout_ms, "request_timeout_ms": timeout_ms}
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=list(servers), **options, **security.client_options())
+        try:
+            yield admin
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise broker_error(servers, error) from error
+
+
+def broker_error(servers: Sequence[str], error: KafkaError) -> BrokerError:
+    """`error` of kafka-python in one line."""
+    said = " ".join(str(error).split())
+    return BrokerError(f"{','.join(servers)}: {said}", retry_after_s=1.0 if error.retriable else None)
+
+
+def _knock(servers: Sequence[str], security: SecurityConfig, deadline: Deadline) -> list[str]:
+    """The servers that let us in; raises what most concerns the user where none does."""
+    security.client_options()  # files that are not as they should be concern all servers
+    pool = ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="knock")
+    attempts = {server: pool.submit(_try, server, security, deadline) for server in servers}
+    pool.shutdown(wait=False)
+    reachable: list[str] = []
+    troubles: list[BrokerError] = []
+    for server, attempt in attempts.items():
+        try:
+            attempt.result(deadline.remaining_s())
+            reachable.append(server)
+        except TooLate:
+            troubles.append(UnreachableError(f"{server}: no answer in time"))
+        except BrokerError as error:
+            troubles.append(error)
+    if reachable:
+        return reachable
+    raise _worst(troubles)
+
+
+def _worst(troubles: Sequence[BrokerError]) -> BrokerError:
+    lasting = [error for error in troubles if error.retry_after_s is None]
+    shown = lasting or list(troubles)
+    return BrokerError("; ".join(str(error) for error in shown), shown[0].retry_after_s)
+
+
+def _try(server: str, security: SecurityConfig, deadline: Deadline) -> None:
+    with Probe(server, security, deadline) as probe:
+        if security.sasl:
+            log_in(probe, security)
+        else:
+            need_no_login(probe, security.protocol)
+
+
+def _reach_advertised(
+    brokers: Sequence[Mapping[str, Any]], reachable: Sequence[str], security: SecurityConfig, deadline: Deadline
+) -> None:
+    """Clients go on to the addresses that brokers give themselves, which a container or proxy easily gets wrong."""
+    addresses = [f"{broker['host']}:{broker['port']}" for broker in brokers]
+    if not addresses or set(addresses) & set(reachable):
+        return
+    try:
+        _knock(addresses, security, deadline)
+    except BrokerError as error:
+        raise BrokerError(
+            f"{reachable[0]} answers, but sends clients on to {', '.join(addresses)} (advertised.listeners), where "
+            f"none is reached: {error}",
+            error.retry_after_s,
+        ) from error
+
+
+def _check_topic(topic: Mapping[str, Any], use: str, security: SecurityConfig) -> None:
+    name, code = topic["name"], topic["error_code"]
+    whom = f"user {security.username!r}" if security.username else "this client"
+    if code == UNKNOWN_TOPIC:
+        raise BrokerError(f"no topic {name!r} (or {whom} may not see it); create it, or check its name")
+    if code == NOT_AUTHORISED:
+        raise BrokerError(f"topic {name!r}: {whom} is not authorised to use it; it needs an ACL for {use}")
+    allowed = topic["authorized_operations"]
+    if allowed and use not in allowed and "ALL" not in allowed:
+        raise BrokerError(f"topic {name!r}: {whom} is not authorised to {use}; it may {', '.join(allowed)}")
