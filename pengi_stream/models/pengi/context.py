@@ -15,7 +15,8 @@ class Context:
     """Prefixes that were read: what generation and ranking go on from.
 
     Rows are padded on the right to the same number of slots; padding is masked and takes no position, so that it
-    changes nothing.
+    changes nothing. Behind a prefix a tree of tokens may be written: the beams of a request, or the labels that are
+    ranked, share its row, and each token sees the prefix and its own ancestors.
     """
 
     cache: Cache
@@ -23,22 +24,20 @@ class Context:
     logits: Tensor  # (batch, vocabulary) of the first token to write
     slots: int
 
-    def select(self, rows: Tensor, room: int) -> Context:
-        """The rows (n,) named, with room for so many tokens."""
-        return Context(self.cache.select(rows).widened(room), self.lengths[rows], self.logits[rows], self.slots)
+    def widened(self, room: int) -> Context:
+        """The same prefixes with room for `room` tokens behind them; what is written there leaves this one as it is."""
+        return Context(self.cache.widened(room), self.lengths, self.logits, self.slots)
 
-    def positions(self, written: int, length: int) -> Tensor:
-        """(batch, length): positions of `length` tokens behind `written` ones."""
-        return self.lengths[:, None] + torch.arange(written, written + length, device=self.lengths.device)
+    def write(self, model: LanguageModel, tokens: Tensor, depths: Tensor, seen: Tensor) -> Tensor:
+        """Put `tokens` (batch, length) into the next slots; their hidden states (batch, length, width).
 
-    def mask(self, written: int, length: int) -> Tensor:
-        """(batch, 1, length, slots + written + length): what `length` tokens behind `written` ones may see."""
-        device = self.lengths.device
-        slot = torch.arange(self.slots + written + length, device=device)
-        prefix = slot < self.lengths[:, None]  # (batch, slots)
-        token = torch.arange(written, written + length, device=device)[:, None]
-        text = (slot >= self.slots) & (slot - self.slots <= token)  # (length, slots)
-        return (prefix[:, None, :] | text[None])[:, None]
+        `depths` (length,) of the tokens in their trees, from 0. `seen` (batch or 1, length, written + length) is true
+        where a token sees one that was written behind the prefix, or itself.
+        """
+        prefix = torch.arange(self.slots, device=self.lengths.device) < self.lengths[:, None]  # (batch, slots)
+        batch, length = tokens.shape
+        mask = torch.cat((prefix[:, None].expand(-1, length, -1), seen.expand(batch, -1, -1)), dim=-1)[:, None]
+        return model(model.embed(tokens), self.lengths[:, None] + depths, mask, self.cache)  # type: ignore[no-any-return]
 
 
 def read(model: LanguageModel, embeddings: Tensor, lengths: Tensor) -> Context:
@@ -48,11 +47,3 @@ def read(model: LanguageModel, embeddings: Tensor, lengths: Tensor) -> Context:
     hidden = model(embeddings, cache=cache)  # causal: what counts never sees the padding behind it
     last = hidden[torch.arange(batch, device=lengths.device), lengths - 1]
     return Context(cache, lengths, model.logits(last), slots)
-
-
-def write(model: LanguageModel, context: Context, cache: Cache, tokens: Tensor) -> Tensor:
-    """Put `tokens` (batch, length) behind `context` and what `cache` holds already; hidden states of them."""
-    written, length = cache.used - context.slots, tokens.shape[1]
-    return model(  # type: ignore[no-any-return]
-        model.embed(tokens), context.positions(written, length), context.mask(written, length), cache
-    )

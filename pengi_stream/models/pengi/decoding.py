@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pengi_stream.models.pengi.context import Context, write
+from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.types import DecodingOptions
 
@@ -71,20 +71,23 @@ class BeamSearch:
 
 
 def decode(model: LanguageModel, context: Context, options: DecodingOptions, stop_token: int) -> Decoded:
-    """Write a text behind each row of `context`, `options.max_new_tokens` at most."""
-    batch, beams = len(context.lengths), options.beams
-    first_row = torch.arange(batch, device=context.lengths.device)[:, None] * beams  # (batch, 1)
+    """Write a text behind each row of `context`, `options.max_new_tokens` at most.
+
+    The beams of a request write into the same row and share its prefix; each sees its own past alone, so that beams
+    that change places move a mask and no keys or values.
+    """
+    batch, beams, steps = len(context.lengths), options.beams, options.max_new_tokens - 1
     search = BeamSearch(_logprobs(context.logits, options), beams, stop_token)
-    beamed = context.select((first_row // beams).expand(-1, beams).flatten(), options.max_new_tokens - 1)
-    cache = beamed.cache
-    for _ in range(options.max_new_tokens - 1):
+    text = context.widened(beams * steps)
+    itself = torch.eye(beams, dtype=torch.bool, device=context.lengths.device).expand(batch, -1, -1)
+    seen = itself[:, :, :0]  # (batch, beams, written)
+    for step in range(steps):
         if search.done:
             break
-        hidden = write(model, beamed, cache, search.last_tokens.reshape(-1, 1))
-        logprobs = _logprobs(model.logits(hidden[:, -1]), options)
-        origin = search.update(logprobs.view(batch, beams, -1))
-        if beams > 1:
-            cache = cache.select((first_row + origin).flatten())
+        seen = torch.cat((seen, itself), dim=-1)
+        hidden = text.write(model, search.last_tokens, context.lengths.new_full((beams,), step), seen)
+        origin = search.update(_logprobs(model.logits(hidden), options))
+        seen = seen.gather(1, _like(origin, seen))
     return search.finalize()
 
 
@@ -92,6 +95,6 @@ def _logprobs(logits: Tensor, options: DecodingOptions) -> Tensor:
     return (logits.float() / options.temperature).log_softmax(dim=-1)
 
 
-def _like(index: Tensor, tokens: Tensor) -> Tensor:
-    """(batch, beams) -> (batch, beams, tokens)."""
-    return index[:, :, None].expand(-1, -1, tokens.shape[-1])
+def _like(index: Tensor, rows: Tensor) -> Tensor:
+    """(batch, beams) -> (batch, beams, size of a row)."""
+    return index[:, :, None].expand(-1, -1, rows.shape[-1])

@@ -21,10 +21,6 @@ class Cache:
     used: int = 0
     """Slots that are filled, the same in each row"""
 
-    def select(self, rows: Tensor) -> Cache:
-        """A cache with the rows that `rows` (n,) names, some perhaps more than once."""
-        return Cache(self.keys.index_select(1, rows), self.values.index_select(1, rows), self.used)
-
     def widened(self, slots: int) -> Cache:
         """A cache with room for so many more slots."""
         room = (0, 0, 0, slots)

@@ -3,43 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from pengi_stream.models.pengi.context import Context, write
+from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.language_model import LanguageModel
 
-BYTES_AT_ONCE = 1 << 29  # 512 MB for the contexts x labels that are in memory together
+BYTES_AT_ONCE = 1 << 28  # 256 MB for the labels' keys, values and logits that are in memory together
+START = -1  # parent of a first token: the prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Trie:
+    """Labels as a tree of tokens: beginnings that labels share are computed once."""
+
+    tokens: list[int]
+    parents: list[int]
+    """Of each token, an index of `tokens` or START"""
+    ends: list[int]
+    """Of each label, its last token's index"""
+
+    @classmethod
+    def of(cls, labels: Sequence[Sequence[int]]) -> Trie:
+        """`labels` as tokens; none of them is empty."""
+        found: dict[tuple[int, int], int] = {}
+        ends = []
+        for label in labels:
+            node = START
+            for token in label:
+                node = found.setdefault((node, token), len(found))
+            ends.append(node)
+        return cls([token for _, token in found], [parent for parent, _ in found], ends)
+
+    def lineage(self) -> Tensor:
+        """(tokens, tokens), true where a token has another among its ancestors, or is that token."""
+        seen = torch.eye(len(self.tokens), dtype=torch.bool)
+        for node, parent in enumerate(self.parents):  # parents come before their children
+            if parent != START:
+                seen[node] |= seen[parent]
+        return seen
 
 
 def log_likelihoods(model: LanguageModel, context: Context, labels: Sequence[Sequence[int]], stop_token: int) -> Tensor:
     """Log-likelihood of each label's tokens and of the stop behind them: (batch, labels)."""
-    longest = max(len(label) for label in labels)
-    chunk = max(1, BYTES_AT_ONCE // (len(context.lengths) * _row_bytes(model, context, longest + 1)))
-    parts = [labels[start : start + chunk] for start in range(0, len(labels), chunk)]
-    return torch.cat([_chunk(model, context, part, stop_token) for part in parts], dim=1)
+    order = sorted(range(len(labels)), key=lambda index: tuple(labels[index]))  # shared beginnings come together
+    room = max(1, BYTES_AT_ONCE // (len(context.lengths) * _token_bytes(model)))
+    parts = [_tree(model, context, Trie.of(part), stop_token) for part in _parts([labels[i] for i in order], room)]
+    scores = torch.cat(parts, dim=1)
+    return scores[:, torch.tensor(order, device=scores.device).argsort()]
 
 
-def _row_bytes(model: LanguageModel, context: Context, length: int) -> int:
-    """Memory that a label of `length` tokens takes behind one context."""
-    cache = 2 * context.cache.keys[:, 0].nbytes  # keys and values
-    logits = 4 * length * model.wte.num_embeddings
-    return 2 * cache + 3 * logits  # the cache as selected and widened; logits, log-softmax and one more
+def _token_bytes(model: LanguageModel) -> int:
+    """Memory of one token of one row: keys and values, logits and their log-softmax."""
+    vocabulary, width = model.wte.weight.shape
+    return 2 * len(model.h) * width * model.wte.weight.element_size() + 3 * 4 * vocabulary
 
 
-def _chunk(model: LanguageModel, context: Context, labels: Sequence[Sequence[int]], stop_token: int) -> Tensor:
+def _parts(labels: Sequence[Sequence[int]], room: int) -> list[list[Sequence[int]]]:
+    """`labels` in parts of `room` tokens at most, one label at least."""
+    parts: list[list[Sequence[int]]] = []
+    left = 0
+    for label in labels:
+        if len(label) > left or not parts:
+            parts.append([])
+            left = room
+        parts[-1].append(label)
+        left -= len(label)
+    return parts
+
+
+def _tree(model: LanguageModel, context: Context, trie: Trie, stop_token: int) -> Tensor:
+    """As `log_likelihoods`, for the labels of `trie`."""
     batch, device = len(context.lengths), context.lengths.device
-    longest = max(len(label) for label in labels)
-    tokens = torch.full((len(labels), longest + 1), stop_token, device=device)
-    for row, label in zip(tokens, labels, strict=True):
-        row[: len(label)] = torch.tensor(label, device=device)
-    counts = torch.tensor([len(label) + 1 for label in labels], device=device)
-    targets = tokens.repeat(batch, 1)  # (batch * labels, longest + 1)
-    rows = torch.arange(batch, device=device).repeat_interleave(len(labels))
-    wide = context.select(rows, longest)
-    hidden = write(model, wide, wide.cache, targets[:, :-1])
-    logits = torch.cat((wide.logits[:, None], model.logits(hidden)), dim=1)
-    logprobs = logits.float().log_softmax(dim=-1).gather(2, targets[:, :, None])[:, :, 0]
-    counted = torch.arange(longest + 1, device=device) < counts.repeat(batch)[:, None]
-    return (logprobs * counted).sum(dim=1).view(batch, len(labels))
+    tokens = torch.tensor(trie.tokens, device=device)
+    lineage = trie.lineage().to(device)
+    depths = lineage.sum(dim=1) - 1
+    hidden = context.widened(len(tokens)).write(model, tokens.expand(batch, -1), depths, lineage[None])
+    logits = torch.cat((context.logits[:, None], model.logits(hidden)), dim=1)  # (batch, 1 + tokens, vocabulary)
+    logprobs = logits.float().log_softmax(dim=-1)
+    parents = torch.tensor(trie.parents, device=device) + 1  # START is the prefix's, at 0
+    ends = torch.tensor(trie.ends, device=device)
+    gained = logprobs[:, parents, tokens]  # (batch, tokens)
+    return gained @ lineage[ends].T.float() + logprobs[:, ends + 1, stop_token]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from pengi_stream.models.pengi.context import read, write
+from pengi_stream.models.pengi import ranking
+from pengi_stream.models.pengi.context import read
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.ranking import log_likelihoods
@@ -32,10 +34,13 @@ def test_tokens_written_one_by_one_behind_padded_prefixes_see_what_one_pass_sees
     model = tiny()
     prefixes = [torch.randn(length, 16) for length in (3, 7, 5)]
     padded = torch.nn.utils.rnn.pad_sequence([*prefixes], batch_first=True, padding_value=9.0)
-    context = read(model, padded, torch.tensor([3, 7, 5])).select(torch.arange(3), 4)
+    context = read(model, padded, torch.tensor([3, 7, 5])).widened(4)
     tokens = torch.randint(50, (3, 4))
-    steps = [write(model, context, context.cache, tokens[:, step : step + 1])[:, -1] for step in range(4)]
-    stepwise = [context.logits, *map(model.logits, steps)]
+    steps = [
+        context.write(model, tokens[:, step, None], torch.tensor([step]), torch.ones(1, 1, step + 1, dtype=torch.bool))
+        for step in range(4)
+    ]
+    stepwise = [context.logits, *(model.logits(hidden[:, -1]) for hidden in steps)]
     for row, prefix in enumerate(prefixes):
         expected = full_logprobs(model, prefix, tokens[row].tolist())
         found = torch.stack([logits[row] for logits in stepwise]).log_softmax(-1)
@@ -79,3 +84,15 @@ def test_a_labels_likelihood_is_that_of_its_tokens_and_the_stop() -> None:
         logprobs = full_logprobs(model, prefix, label)
         expected = sum(logprobs[i, token] for i, token in enumerate([*label, STOP]))
         torch.testing.assert_close(likelihood, torch.as_tensor(expected), atol=1e-4, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_labels_that_share_beginnings_score_the_same_alone_and_in_any_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny()
+    context = read(model, torch.randn(2, 4, 16), torch.tensor([4, 3]))
+    labels = [[5], [7, 8, 9], [5, 11], [7, 8], [7, 8, 2], [7, 8, 9]]
+    alone = torch.cat([log_likelihoods(model, context, [label], STOP) for label in labels], dim=1)
+    for bytes_at_once in (1, 20_000, 1 << 28):
+        monkeypatch.setattr(ranking, "BYTES_AT_ONCE", bytes_at_once)
+        together = log_likelihoods(model, context, labels, STOP)
+        torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
