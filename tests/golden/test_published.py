@@ -15,6 +15,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 import torch
+from devices import DEVICES, device_or_skip
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -46,6 +47,7 @@ class Published:
     folder: str
     checkpoint: Checkpoint
     clips: Tensor  # (4, samples)
+    device: torch.device
     golden: Mapping[str, NDArray[np.float32]]
 
     @property
@@ -65,12 +67,12 @@ class Published:
     def context(self, clip: int, prompt: int) -> Context:
         """Audio prefix, then prompt prefix, as the language model has read them."""
         prefix = torch.cat((self.audio_prefixes[clip], self.prompt_prefixes[prompt]))
-        return read(self.network.language_model, prefix[None], torch.tensor([len(prefix)]))
+        return read(self.network.language_model, prefix[None], torch.tensor([len(prefix)], device=self.device))
 
     @property
     def prompts(self) -> Tensor:
         """(2, tokens)"""
-        return torch.from_numpy(self.golden["prompt_ids"])
+        return torch.from_numpy(self.golden["prompt_ids"]).to(self.device)
 
     @property
     def texts(self) -> list[str]:
@@ -91,9 +93,15 @@ def reference() -> ModuleType:
     return module
 
 
+@pytest.fixture(scope="module", params=DEVICES)
+def device(request: pytest.FixtureRequest) -> torch.device:
+    """Goldens hold on a GPU too, in float32 and to the same tolerances."""
+    return device_or_skip(request.param)
+
+
 @pytest.fixture(scope="module", params=["base", "base_no_text_enc"])
-def published(request: pytest.FixtureRequest, reference: ModuleType) -> Iterator[Published]:
-    """Written as a published file, converted and loaded, as a user would."""
+def published(request: pytest.FixtureRequest, reference: ModuleType, device: torch.device) -> Iterator[Published]:
+    """Written as a published file, converted, loaded and placed, as a user would."""
     name = request.param
     tokenizers = _folder("PENGI_TEST_TOKENIZERS", "gpt2/ and clip/")
     with np.load(reference.HERE / f"golden_{name}.npz") as arrays:
@@ -103,8 +111,10 @@ def published(request: pytest.FixtureRequest, reference: ModuleType) -> Iterator
         torch.save({"model": _published_state(reference, name)}, source)
         convert_published(source, name, output, tokenizers)
         source.unlink()
-        clips = torch.from_numpy(reference.reference_clips())
-        yield Published(name, str(output), load_checkpoint(str(output)), clips, golden)
+        clips = torch.from_numpy(reference.reference_clips()).to(device)
+        checkpoint = load_checkpoint(str(output))
+        PengiModel(checkpoint, device, torch.float32)  # places the network
+        yield Published(name, str(output), checkpoint, clips, device, golden)
 
 
 @pytest.fixture(autouse=True)
@@ -131,13 +141,13 @@ def _folder(variable: str, content: str) -> Path:
 
 
 def assert_close(found: Tensor, expected: NDArray[np.float32]) -> None:
-    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+    np.testing.assert_allclose(found.cpu().numpy(), expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
 
 
 def test_the_log_mel_spectrogram(published: Published) -> None:
     logmel = published.network.audio_encoder.htsat.frontend(published.clips)
     assert logmel.shape == (4, 965, 64)
-    np.testing.assert_allclose(logmel[:, ::16, ::4], published.golden["logmel"], rtol=0, atol=DECIBELS)
+    np.testing.assert_allclose(logmel[:, ::16, ::4].cpu(), published.golden["logmel"], rtol=0, atol=DECIBELS)
 
 
 def test_the_audio_embedding_and_what_htsat_gives_for_it(published: Published) -> None:
@@ -174,7 +184,7 @@ def test_the_prompt_prefix_of_training(published: Published) -> None:
             load_checkpoint(published.folder, "training")
         return
     training = load_checkpoint(published.folder, "training")
-    prefix = training.network.prompt_prefix(published.prompts)
+    prefix = training.network.prompt_prefix(published.prompts.cpu())
     assert_close(prefix[:, ::4, ::16], published.golden["prompt_prefix_normalized"])
     assert training.checksum != published.checkpoint.checksum
 
@@ -208,7 +218,7 @@ def test_the_beams_tokens_exactly_and_their_scores(
 
 
 def test_a_batch_says_what_the_published_code_and_single_windows_say(published: Published) -> None:
-    model = PengiModel(published.checkpoint, torch.device("cpu"), torch.float32)
+    model = PengiModel(published.checkpoint, published.device, torch.float32)
     options = DecodingOptions(beams=3, max_new_tokens=16)
     requests = [_request(model, published, clip, prompt, options) for clip, prompt in PAIRS]
     together = model.generate(Batch(tuple(requests)))
@@ -222,6 +232,6 @@ def test_a_batch_says_what_the_published_code_and_single_windows_say(published: 
 
 
 def _request(model: PengiModel, published: Published, clip: int, prompt: int, options: DecodingOptions) -> Request:
-    samples = published.clips[clip].numpy()
+    samples = published.clips[clip].cpu().numpy()
     window = Window(Stream("test"), 0, 0, samples, len(samples), model.sample_rate, 0, 0, 0.0)
     return Request(window, Prompt("test", published.texts[prompt], options))
