@@ -63,12 +63,15 @@ class Outlet:
         self._give_up_after_s = give_up_after_s
         self._stopping = stopping
         self._waits_for = ""
+        for outcome in ("durable", "dropped"):  # 0 is shown too: a rate needs where a counter began
+            metrics.events.labels(self.name, outcome)
         buffer = Fifo[Delivery](CAPACITY) if named.required else DropOldest(CAPACITY, lambda _: True, self._dropped)
         self.channel: Channel[Delivery, Delivery] = Channel(buffer, clock=clock)
 
     def work(self) -> None:
         """Until the channel ends. Raises SinkError when a required sink has refused for too long."""
         try:
+            self._reach()
             while deliveries := self.channel.get_many(MOST_AT_ONCE):
                 self._deliver(deliveries)
         finally:
@@ -79,6 +82,15 @@ class Outlet:
         if waits_for := self._waits_for:
             return Status("stalled", waits_for)
         return self._sink.status() if isinstance(self._sink, Watched) else Status("running")
+
+    def _reach(self) -> None:
+        """A flush of nothing tells that the sink is there, before any audio is spent on it."""
+        try:
+            self._until_accepted(lambda: self._sink.flush(Deadline(FLUSH_S, self._clock)))
+        except SinkError as error:
+            if self.required:
+                raise
+            log.warning("sink_away", sink=self.name, reason=str(error))
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         events = [event for delivery in deliveries for event in delivery.events]
