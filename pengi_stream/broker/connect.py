@@ -54,7 +54,7 @@ def connect(
     `retry_after_s` where waiting may help.
     """
     deadline = Deadline(timeout_s)
-    reachable = _knock(servers, security, deadline)
+    reachable = knock(servers, security, deadline)
     with admin_client(reachable, security, timeout_s=max(1.0, deadline.remaining_s())) as admin:
         cluster = admin.describe_cluster()
         _reach_advertised(cluster["brokers"], reachable, security, deadline)
@@ -91,7 +91,7 @@ def broker_error(servers: Sequence[str], error: KafkaError) -> BrokerError:
     return BrokerError(f"{','.join(servers)}: {said}", retry_after_s=1.0 if error.retriable else None)
 
 
-def _knock(servers: Sequence[str], security: SecurityConfig, deadline: Deadline) -> list[str]:
+def knock(servers: Sequence[str], security: SecurityConfig, deadline: Deadline) -> list[str]:
     """The servers that let us in; raises what most concerns the user where none does."""
     security.client_options()  # files that are not as they should be concern all servers
     pool = ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="knock")
@@ -134,7 +134,7 @@ def _reach_advertised(
     if not addresses or set(addresses) & set(reachable):
         return
     try:
-        _knock(addresses, security, deadline)
+        knock(addresses, security, deadline)
     except BrokerError as error:
         raise BrokerError(
             f"{reachable[0]} answers, but sends clients on to {', '.join(addresses)} (advertised.listeners), where "

@@ -10,6 +10,7 @@ import ssl
 import struct
 from types import TracebackType
 
+from pengi_stream.broker.config import split_address
 from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import BrokerError
@@ -38,7 +39,10 @@ class Probe:
         self.server = server
         self._security = security
         self._deadline = deadline
-        self.host, port = split_address(server)
+        try:
+            self.host, port = split_address(server)
+        except ValueError as error:
+            raise BrokerError(f"bootstrap_servers: {error}") from error
         plain = self._connect(port)
         try:
             self._socket = self._encrypt(plain) if security.tls else plain
@@ -141,11 +145,3 @@ class Probe:
     def _hung_up(self) -> str:
         protocol = self._security.protocol
         return f"{self.server}: the broker hung up; does its listener speak another protocol than {protocol}?"
-
-
-def split_address(server: str) -> tuple[str, int]:
-    """Host and port of `host:port` or `[::1]:port`. Raises BrokerError."""
-    host, colon, port = server.rpartition(":")
-    if not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
-        raise BrokerError(f"found {server!r} in bootstrap_servers, expected host:port, such as 127.0.0.1:9092")
-    return host.strip("[]"), int(port)

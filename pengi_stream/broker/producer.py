@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
+from pengi_stream.broker.config import Compression
 from pengi_stream.broker.connect import broker_error, connect
 from pengi_stream.broker.library_log import tame_library_log
 from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import BrokerError
 
-Compression = Literal["zstd", "lz4", "gzip", "none"]
 RETRY_S = 0.5
 FOREVER_MS = 7 * 24 * 3600 * 1000  # who gives up, and when, is the pipeline's affair
 PATIENCE_S = 5.0  # without an acknowledgement for so long, say why
@@ -79,8 +79,8 @@ class _Sent:
 class Producer:
     """Idempotent, batched and compressed. One thread only.
 
-    Connects when the first record is sent. What `send` took is kept until a `flush` has seen it acknowledged, and sent
-    again, in order, where the library lost it; so a flush that raised may be called again.
+    Connects when it is opened, or the first record is sent. What `send` took is kept until a `flush` has seen it
+    acknowledged, and sent again, in order, where the library lost it; so a flush that raised may be called again.
     """
 
     def __init__(self, options: ProducerOptions) -> None:
@@ -92,6 +92,10 @@ class Producer:
     def unacknowledged(self) -> int:
         """How many records no flush has seen acknowledged"""
         return len(self._sent)
+
+    def open(self) -> None:
+        """Connect, and check that the topics can be written. Raises BrokerError."""
+        self._connected()
 
     def send(self, record: Record) -> None:
         """Hand `record` over; blocks while there is no connection, for some seconds at most.
