@@ -123,6 +123,7 @@ class BadRecord:
     """Class name of the error behind it."""
     value: bytes | None = None
     """Original bytes, where the source has them at hand."""
+    key: bytes | None = None
     headers: tuple[tuple[str, bytes], ...] = ()
     time_ns: int = 0
     """UTC of the place in the stream that it concerns, as far as the source knows"""
