@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pengi_stream.models.pengi import PengiModelConfig
-from pengi_stream.training.clips import read_clips
-from pengi_stream.training.evaluate import Answer, captions, events, heard_unseen, load_synonyms, proportion, ranking
+from pengi_stream.errors import ConfigError, PengiStreamError
+from pengi_stream.training.evaluate_command import evaluate
 from pengi_stream.training.recipe import Recipe
 
 app = typer.Typer(help="The recipe that makes `mini`.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -44,29 +44,17 @@ def export(data: Data, output: Path, work: Work = WORK, seed: Seed = 1) -> None:
     Recipe(data, work, seed).export(output)
 
 
-@app.command()
-def evaluate(
-    data: Data,
-    checkpoint: str = "mini",
-    unseen: Annotated[Path | None, typer.Option(help="Folder of tuxpaint-stamps-default's stamps.")] = None,
-) -> None:
-    """Measure a checkpoint on the clips that were held out, through the path that users run."""
-    model = PengiModelConfig(type="pengi", checkpoint=checkpoint).build()
-    clips = [clip for clip in read_clips(data) if clip.split == "test"]
-    _report("captions", captions(model, clips))
-    _report("events", events(model, clips))
-    _report("ranking", ranking(model, clips, list(load_synonyms())))
-    if unseen is not None:
-        _report("captions of unseen sounds", heard_unseen(model, unseen))
+app.command()(evaluate)
 
 
-def _report(name: str, answers: list[Answer]) -> None:
-    typer.echo(f"{name}: {proportion(answers)}")
-    for answer in answers:
-        if not answer.right:
-            made = answer.generation
-            typer.echo(f"  {answer.clip.path.name} ({answer.clip.label}): {made.text} ({made.confidence:.2f})")
+def main() -> None:
+    """Run a step; what a user can put right is said in one line."""
+    try:
+        app()
+    except (PengiStreamError, FileNotFoundError, ValueError) as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2 if isinstance(error, ConfigError) else 1)
 
 
 if __name__ == "__main__":
-    app()
+    main()

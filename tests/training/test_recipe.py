@@ -10,8 +10,8 @@ import soundfile
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.yamnet import BLOCKS, CLASSES, EMBEDDING_SIZE
 from pengi_stream.training import recipe as recipe_module
-from pengi_stream.training.clips import read_clips
 from pengi_stream.training.evaluate import captions, events, proportion, ranking
+from pengi_stream.training.evaluate_clips import held_out_of_recipe
 from pengi_stream.training.recipe import Recipe
 from pengi_stream.training.sounds import load_sounds
 from pengi_stream.training.tones import synthesise
@@ -71,7 +71,7 @@ def test_the_recipe_makes_a_checkpoint_that_can_be_evaluated(data: Path, monkeyp
     recipe.export(data / "checkpoint")
 
     model = PengiModelConfig(type="pengi", checkpoint=str(data / "checkpoint")).build()
-    clips = [clip for clip in read_clips(data) if clip.split == "test"]
+    clips = held_out_of_recipe(data)
     assert [a.generation.request.window.stream.id for a in captions(model, clips)] == [str(c.path) for c in clips]
     assert proportion(events(model, clips)).of == 2
     ranked = ranking(model, clips, ["rain", "helicopter"])

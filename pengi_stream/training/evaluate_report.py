@@ -1,0 +1,71 @@
+"""All figures of one checkpoint on one set of clips, as lines or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.training import evaluate, evaluate_questions
+from pengi_stream.training.evaluate import SURE, Answer
+from pengi_stream.training.evaluate_baseline import top_classes
+from pengi_stream.training.evaluate_clips import HeldOutClip
+from pengi_stream.training.evaluate_proportion import Proportion
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured, by name."""
+
+    figures: dict[str, Proportion]
+    wrong: dict[str, Sequence[Answer]]
+    """The answers that were not right"""
+
+    def lines(self) -> list[str]:
+        """For people."""
+        found = []
+        for name, figure in self.figures.items():
+            found.append(f"{name}: {figure}")
+            for answer in self.wrong.get(name, ()):
+                made, clip = answer.generation, answer.clip
+                found.append(f"  {clip.path.name} ({clip.label}): {made.text} ({made.confidence:.2f})")
+        return found
+
+    def as_json(self) -> dict[str, object]:
+        """For programs: figures and wrong answers by name."""
+        wrong = {
+            name: [
+                {
+                    "path": str(answer.clip.path),
+                    "label": answer.clip.label,
+                    "text": answer.generation.text,
+                    "confidence": round(answer.generation.confidence, 4),
+                }
+                for answer in answers
+            ]
+            for name, answers in self.wrong.items()
+        }
+        return {"figures": {name: figure.as_json() for name, figure in self.figures.items()}, "wrong": wrong}
+
+
+def measure(model: AudioLanguageModel, network: Pengi, clips: Sequence[HeldOutClip]) -> Report:
+    """Everything that is measured of a model; `network` is the model's own. Raises AudioError and ModelError."""
+    labels = sorted({clip.label for clip in clips})
+    answers = {"captions": evaluate.captions(model, clips), "events": evaluate.events(model, clips)}
+    if len(labels) > 1:
+        answers[f"ranked first of {len(labels)}"] = evaluate.ranking(model, clips, labels)
+    figures = {name: evaluate.proportion(given) for name, given in answers.items()}
+    figures["captions naming the sound or its kind"] = evaluate.naming_kind(answers["captions"])
+    for name in ("captions", "events"):
+        figures[f"{name} with confidence above {SURE}"] = evaluate.sure_ones(answers[name])
+    for count, figure in (top_classes(network, model, clips) or {}).items():
+        figures[f"YAMNet's top {count}"] = figure
+    questions = {"what": evaluate_questions.what(model, clips)}
+    if len(labels) > 1:
+        questions["is there"] = evaluate_questions.is_there(model, clips)
+        questions["how many"] = evaluate_questions.how_many(model, clips)
+    for name, answered in questions.items():
+        figures[f"question: {name}"] = answered.right
+        figures[f"question: {name}, majority answer"] = answered.majority
+    return Report(figures, {name: [a for a in given if not a.right] for name, given in answers.items()})
