@@ -26,6 +26,7 @@ from pengi_stream.models.pengi.convert import convert_published
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.models.pengi.placement import keep_float32_exact
 from pengi_stream.models.pengi.ranking import log_likelihoods
 from pengi_stream.types import Batch, DecodingOptions, Prompt, Request, Stream, Window
 
@@ -96,6 +97,7 @@ def reference() -> ModuleType:
 @pytest.fixture(scope="module", params=DEVICES)
 def device(request: pytest.FixtureRequest) -> torch.device:
     """Goldens hold on a GPU too, in float32 and to the same tolerances."""
+    keep_float32_exact()
     return device_or_skip(request.param)
 
 

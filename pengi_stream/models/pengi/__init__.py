@@ -49,10 +49,11 @@ class PengiModelConfig(PluginConfig):
         """One for each device. Raises ConfigError and CheckpointError."""
         from pengi_stream.models.pengi.checkpoint import load_checkpoint
         from pengi_stream.models.pengi.model import PengiModel
-        from pengi_stream.models.pengi.placement import devices_of, dtype_of
+        from pengi_stream.models.pengi.placement import devices_of, dtype_of, keep_float32_exact
 
         devices = devices_of([self.device] if isinstance(self.device, str) else self.device)
         dtype = dtype_of(self.dtype, devices)
+        keep_float32_exact()
         return [
             PengiModel(load_checkpoint(self.checkpoint, self.prompt_normalization), device, dtype) for device in devices
         ]

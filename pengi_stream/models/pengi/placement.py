@@ -22,6 +22,11 @@ def dtype_of(name: str, devices: Sequence[torch.device]) -> torch.dtype:
     return dtype
 
 
+def keep_float32_exact() -> None:
+    """Torch lets convolutions on a GPU round float32 to 10 bits (TF32); for this process, no longer."""
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def _device(name: str) -> torch.device:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     device = torch.device(("cuda:0" if count else "cpu") if name == "auto" else name)

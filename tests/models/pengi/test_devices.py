@@ -84,6 +84,12 @@ def test_each_precision_keeps_the_contract_and_has_an_identity_of_its_own(folder
     check_model(model)
 
 
+def test_float32_is_not_rounded_on_a_gpu(folder: Path) -> None:
+    config(folder, device="cpu").build()
+    assert not torch.backends.cudnn.allow_tf32
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
 def test_two_devices_say_what_one_says_under_the_same_identity(
     folder: Path, model: PengiModel, ask: Callable[[PengiModel, int, Prompt], Request]
 ) -> None:
