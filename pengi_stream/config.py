@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
+from pengi_stream.broker.config import share_cluster
 from pengi_stream.errors import ConfigError
 from pengi_stream.plugins import FrozenModel, Kind, PluginConfig, SinkConfig, SourceConfig, config_class, registered
 from pengi_stream.types import DecodingOptions, Prompt
@@ -166,6 +167,11 @@ class PipelineConfig(FrozenModel):
     logging: LoggingConfig = LoggingConfig()
     server: ServerConfig | None = None
     """Absent: no server."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_cluster(cls, data: object) -> object:
+        return share_cluster(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _check(self) -> PipelineConfig:

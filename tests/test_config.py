@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jsonschema import validate
 
+from pengi_stream.broker.config import share_cluster
 from pengi_stream.config import PipelineConfig, json_schema, load_config, parse_config
 from pengi_stream.errors import ConfigError
 
@@ -94,3 +95,15 @@ def test_the_schema_accepts_what_the_parser_accepts() -> None:
     schema = json_schema()
     validate({**MINIMAL, "prompts": [{"id": "a", "task": "tags"}], "sinks": [{"type": "jsonl", "path": "x"}]}, schema)
     assert "starts_at" in str(schema["properties"]["sources"])
+
+
+def test_dead_letters_in_kafka_are_on_the_cluster_of_the_source_unless_they_say_where() -> None:
+    tls = {"protocol": "SSL"}
+    source = {"type": "kafka", "bootstrap_servers": ["a:9092"], "security": tls}
+    letters = {"type": "kafka", "topic": "dead"}
+    assert share_cluster({"sources": [{"type": "file"}, source], "dead_letters": letters})["dead_letters"] == {
+        **letters, "bootstrap_servers": ["a:9092"], "security": tls,
+    }  # fmt: skip
+    elsewhere = {**letters, "bootstrap_servers": ["b:9092"]}
+    assert share_cluster({"sources": [source], "dead_letters": elsewhere})["dead_letters"] == elsewhere
+    assert share_cluster({"sources": [{"type": "file"}], "dead_letters": letters})["dead_letters"] == letters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -19,6 +19,17 @@ def split_address(server: str) -> tuple[str, int]:
     if not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
         raise ValueError(f"found {server!r}, expected host:port, such as 127.0.0.1:9092")
     return host.strip("[]"), int(port)
+
+
+def partition_name(topic: str, partition: int) -> str:
+    """What a Position calls a partition; no topic has a slash in its name."""
+    return f"{topic}/{partition}"
+
+
+def split_partition(name: str) -> tuple[str, int]:
+    """Topic and partition of what `partition_name` gave."""
+    topic, _, partition = name.rpartition("/")
+    return topic, int(partition)
 
 
 def _split_servers(found: object) -> object:
@@ -48,3 +59,18 @@ class TopicConfig(FrozenModel):
     """-1: the cluster's default"""
     configs: Mapping[str, str] = {}
     """Kafka's settings of a topic, such as `retention.ms`"""
+
+
+def share_cluster(pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """A pipeline's keys; Kafka dead letters that don't say where go to the cluster of its first Kafka source."""
+    shared = dict(pipeline)
+    letters, sources = pipeline.get("dead_letters"), pipeline.get("sources")
+    if _is_kafka(letters) and "bootstrap_servers" not in letters and isinstance(sources, list | tuple):
+        source: dict[str, Any] = next((source for source in sources if _is_kafka(source)), {})
+        cluster = {key: source[key] for key in ("bootstrap_servers", "security") if key in source}
+        shared["dead_letters"] = cluster | letters
+    return shared
+
+
+def _is_kafka(part: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(part, dict) and part.get("type") == "kafka"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pengi_stream.cli import caption, check, convert, devices, download, listen, plugins, run, schema
+from pengi_stream.cli import caption, check, convert, devices, dlq, download, listen, plugins, run, schema
 from pengi_stream.errors import ConfigError, PengiStreamError
 from pengi_stream.logging import configure_logging
 
@@ -36,6 +36,7 @@ app.command("listen")(listen.listen)
 app.command("check")(check.check)
 app.command("convert")(convert.convert)
 app.command("devices")(devices.devices)
+app.add_typer(dlq.dlq)
 app.command("download")(download.download)
 app.command("plugins")(plugins.plugins)
 app.command("schema")(schema.schema)

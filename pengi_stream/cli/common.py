@@ -32,8 +32,7 @@ HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one wi
 
 def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Outcome:
     """Run `config` to its end; SIGTERM and SIGINT drain it. Raises PengiStreamError when something failed."""
-    if not structlog.is_configured():  # --debug comes first
-        configure_logging(config.logging.level, config.logging.format)
+    log_as(config)
     with _served(config.server) as watch:
         pipeline = build_pipeline(config, extra_sinks)
         watch(pipeline)
@@ -54,6 +53,12 @@ def _served(config: ServerConfig | None) -> Iterator[Callable[[Pipeline], None]]
 
     with HttpServer(config) as server:
         yield server.watch
+
+
+def log_as(config: PipelineConfig) -> None:
+    """Log as `config` says, unless --debug came first."""
+    if not structlog.is_configured():
+        configure_logging(config.logging.level, config.logging.format)
 
 
 def describe(outcome: Outcome) -> str:

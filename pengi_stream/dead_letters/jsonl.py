@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import Literal
 
 from pydantic import Field
 
-from pengi_stream.clock import Clock, Deadline, SystemClock, rfc3339
+from pengi_stream.clock import Clock, Deadline, SystemClock
+from pengi_stream.dead_letters.letter import letter_of, to_json
 from pengi_stream.lines import LineWriter
 from pengi_stream.plugins import PluginConfig
 from pengi_stream.types import BadRecord
@@ -32,20 +31,7 @@ class JsonlDeadLetters:
         self._clock = clock
 
     def write(self, record: BadRecord) -> None:
-        position = record.position
-        fields = {
-            "stream_id": record.stream.id,
-            "reason": record.reason,
-            "exception": record.exception,
-            "partition": position.partition if position else None,
-            "offset": position.offset if position else None,
-            "time": rfc3339(record.time_ns),
-            "recorded_at": rfc3339(self._clock.utc_ns()),
-            "headers": [[name, base64.b64encode(value).decode()] for name, value in record.headers],
-            "value": None if record.value is None else base64.b64encode(record.value).decode(),
-        }
-        line = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
-        self._lines.write(f"{line}\n".encode("utf-8", "backslashreplace"))
+        self._lines.write(to_json(letter_of(record), self._clock.utc_ns()))
 
     def flush(self, deadline: Deadline) -> None:  # noqa: ARG002  a local disk has no deadline
         self._lines.flush()

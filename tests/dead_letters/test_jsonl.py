@@ -32,6 +32,7 @@ def test_a_bad_record_is_kept_with_all_that_a_replay_needs(tmp_path: Path) -> No
         reason="is no audio",
         exception="AudioError",
         value=poison,
+        key=b"door",
         headers=(("content-type", b"audio/wav"), ("content-type", b"\xff")),
         time_ns=500_000_000,
         position=Position("audio/3", 17),
@@ -42,8 +43,11 @@ def test_a_bad_record_is_kept_with_all_that_a_replay_needs(tmp_path: Path) -> No
         "stream_id": "door",
         "reason": "is no audio",
         "exception": "AudioError",
-        "partition": "audio/3",
+        "id": "audio-3-17",
+        "topic": "audio",
+        "partition": 3,
         "offset": 17,
+        "key": "ZG9vcg==",  # printf door | base64
         "time": "1970-01-01T00:00:00.500Z",
         "recorded_at": "1970-01-01T00:00:01.500Z",
         "headers": [["content-type", "YXVkaW8vd2F2"], ["content-type", "/w=="]],  # printf audio/wav | base64

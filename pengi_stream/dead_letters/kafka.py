@@ -1,0 +1,78 @@
+"""Bad records in a topic of Kafka: original key, bytes and headers, and why each is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from pengi_stream.broker.config import BootstrapServers, Compression, TopicConfig, TopicName
+from pengi_stream.broker.security import SecurityConfig
+from pengi_stream.clock import Deadline, SystemClock
+from pengi_stream.dead_letters.letter import letter_of, to_headers
+from pengi_stream.errors import BrokerError, ConfigError, SinkError
+from pengi_stream.metrics import Metrics
+from pengi_stream.plugins import PluginConfig
+from pengi_stream.types import BadRecord
+
+if TYPE_CHECKING:
+    from pengi_stream.broker.outbox import Outbox
+
+LARGEST = 64 * 1024 * 1024  # a bad record may be as large as any that a cluster takes, and its headers grow
+
+
+class KafkaDeadLettersConfig(PluginConfig):
+    """What could not be processed, in a topic: original key, bytes and headers, and dlq.reason, dlq.topic and so on."""
+
+    type: Literal["kafka"]
+    bootstrap_servers: BootstrapServers | None = None
+    """Default: the cluster of the pipeline's first Kafka source, with its `security`"""
+    topic: TopicName
+    compression: Compression = "zstd"
+    create_topic: TopicConfig | None = None
+    """How to make the topic where it is missing; null: a missing topic is an error"""
+    max_record_bytes: int = Field(default=LARGEST, ge=1000)
+    """Larger ones are refused, which ends the run; the topic's `max.message.bytes` has a word in it as well"""
+    security: SecurityConfig = SecurityConfig()
+
+    def build(self) -> KafkaDeadLetters:
+        from pengi_stream.broker.outbox import Outbox
+        from pengi_stream.broker.producer import ProducerOptions
+
+        if self.bootstrap_servers is None:
+            raise ConfigError("dead_letters: `bootstrap_servers` is missing, and no Kafka source has any")
+        options = ProducerOptions(
+            self.bootstrap_servers,
+            self.security,
+            topics=(self.topic,),
+            compression=self.compression,
+            max_record_bytes=self.max_record_bytes,
+        )
+        return KafkaDeadLetters(self.topic, Outbox(options, SystemClock(), self.create_topic))
+
+
+class KafkaDeadLetters:
+    """Writes bad records to a topic."""
+
+    def __init__(self, topic: str, outbox: Outbox) -> None:
+        self._topic = topic
+        self._outbox = outbox
+
+    def measure(self, metrics: Metrics) -> None:
+        self._outbox.measure(metrics)
+
+    def write(self, record: BadRecord) -> None:
+        from pengi_stream.broker.producer import Record
+
+        letter = letter_of(record)
+        key = letter.stream_id.encode("utf-8", "surrogateescape") if letter.value is None else letter.key
+        self._outbox.write([Record(self._topic, key, letter.value, to_headers(letter))])
+
+    def flush(self, deadline: Deadline) -> None:
+        try:
+            self._outbox.flush(deadline)
+        except BrokerError as error:
+            raise SinkError(f"dead letters: {error}", error.retry_after_s) from error
+
+    def close(self) -> None:
+        self._outbox.close()
