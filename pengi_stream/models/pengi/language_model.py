@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pengi_stream.models.pengi.packed import PackedLinear, can_pack, pack
+
 
 @dataclass(slots=True)
 class Cache:
@@ -86,6 +88,8 @@ class LanguageModel(nn.Module):
         self.h = nn.ModuleList(Layer(width, heads) for _ in range(layers))
         self.ln_f = nn.LayerNorm(width)
         self.heads = heads
+        self.packed_output: PackedLinear | None = None
+        """What gives the logits, once the model is packed"""
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(batch, length) -> (batch, length, width)."""
@@ -116,7 +120,15 @@ class LanguageModel(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """(..., width) -> (..., vocabulary)."""
+        if self.packed_output is not None:
+            return self.packed_output(hidden)  # type: ignore[no-any-return]
         return functional.linear(hidden, self.wte.weight)
+
+    def pack(self) -> None:
+        """Lay the weights out for inference."""
+        pack(self)
+        if can_pack(self.wte.weight):
+            self.packed_output = PackedLinear(self.wte.weight)
 
     def new_cache(self, batch: int, slots: int) -> Cache:
         """An empty cache."""

@@ -14,6 +14,7 @@ from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.context import Context, read
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.models.pengi.packed import pack
 from pengi_stream.models.pengi.prompts import CACHED_PROMPTS, prompt_reader
 from pengi_stream.models.pengi.ranking import log_likelihoods
 from pengi_stream.types import Batch, Generation, Prompt, Request, Samples, Stream, Window
@@ -146,7 +147,10 @@ def _placed(network: Pengi, device: torch.device, dtype: torch.dtype) -> Pengi:
     for parameter in network.parameters():
         layout = torch.channels_last if parameter.ndim == 4 else torch.preserve_format
         parameter.data = parameter.data.to(device, dtype, memory_format=layout)
-    return network.to(device)
+    network.to(device)
+    network.language_model.pack()
+    pack(network)
+    return network
 
 
 def bucket(size: int) -> int:

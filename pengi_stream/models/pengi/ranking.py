@@ -12,7 +12,7 @@ from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.language_model import LanguageModel
 
 BYTES_AT_ONCE = 1 << 28  # 256 MB for the labels' keys, values and logits that are in memory together
-START = -1  # parent of a first token: the prefix
+PREFIX = 0  # the node that labels begin behind; its tokens are the nodes from 1 on
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,29 +20,29 @@ class Trie:
     """Labels as a tree of tokens: beginnings that labels share are computed once."""
 
     tokens: list[int]
+    """Of the nodes from 1 on"""
     parents: list[int]
-    """Of each token, an index of `tokens` or START"""
+    """Nodes, of the nodes from 1 on"""
     ends: list[int]
-    """Of each label, its last token's index"""
+    """Each label's last node"""
 
     @classmethod
     def of(cls, labels: Sequence[Sequence[int]]) -> Trie:
-        """`labels` as tokens; none of them is empty."""
+        """`labels` as tokens."""
         found: dict[tuple[int, int], int] = {}
         ends = []
         for label in labels:
-            node = START
+            node = PREFIX
             for token in label:
-                node = found.setdefault((node, token), len(found))
+                node = found.setdefault((node, token), len(found) + 1)
             ends.append(node)
         return cls([token for _, token in found], [parent for parent, _ in found], ends)
 
     def lineage(self) -> Tensor:
-        """(tokens, tokens), true where a token has another among its ancestors, or is that token."""
-        seen = torch.eye(len(self.tokens), dtype=torch.bool)
-        for node, parent in enumerate(self.parents):  # parents come before their children
-            if parent != START:
-                seen[node] |= seen[parent]
+        """(1 + tokens, tokens), true where a node has a token on its way from the prefix, its own included."""
+        seen = torch.eye(len(self.tokens) + 1, dtype=torch.bool)[:, 1:]
+        for node, parent in enumerate(self.parents, start=1):  # parents come before their children
+            seen[node] |= seen[parent]
         return seen
 
 
@@ -77,13 +77,13 @@ def _parts(labels: Sequence[Sequence[int]], room: int) -> list[list[Sequence[int
 def _tree(model: LanguageModel, context: Context, trie: Trie, stop_token: int) -> Tensor:
     """As `log_likelihoods`, for the labels of `trie`."""
     batch, device = len(context.lengths), context.lengths.device
-    tokens = torch.tensor(trie.tokens, device=device)
+    tokens = torch.tensor(trie.tokens, dtype=torch.long, device=device)
+    parents, ends = torch.tensor(trie.parents, dtype=torch.long, device=device), torch.tensor(trie.ends, device=device)
     lineage = trie.lineage().to(device)
-    depths = lineage.sum(dim=1) - 1
-    hidden = context.widened(len(tokens)).write(model, tokens.expand(batch, -1), depths, lineage[None])
-    logits = torch.cat((context.logits[:, None], model.logits(hidden)), dim=1)  # (batch, 1 + tokens, vocabulary)
+    own = lineage[1:]
+    text = context.widened(len(tokens))
+    hidden = text.write(model, tokens.expand(batch, -1), own.sum(dim=1) - 1, own[None])
+    logits = torch.cat((context.logits[:, None], model.logits(hidden)), dim=1)  # (batch, nodes, vocabulary)
     logprobs = logits.float().log_softmax(dim=-1)
-    parents = torch.tensor(trie.parents, device=device) + 1  # START is the prefix's, at 0
-    ends = torch.tensor(trie.ends, device=device)
     gained = logprobs[:, parents, tokens]  # (batch, tokens)
-    return gained @ lineage[ends].T.float() + logprobs[:, ends + 1, stop_token]
+    return gained @ lineage[ends].T.float() + logprobs[:, ends, stop_token]

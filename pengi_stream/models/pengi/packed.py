@@ -1,0 +1,46 @@
+"""Linear layers for inference on CPUs: weights laid out once as oneDNN reads them, not anew at each call."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+PACKABLE = (torch.float32, torch.bfloat16)
+ROWS = 64  # for which the layout is chosen; others work as well
+
+
+class PackedLinear(nn.Module):
+    """What `nn.Linear` computes; it has no parameters to train or to save."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        """`weight` (outputs, inputs) on a CPU, in float32 or bfloat16; `bias` (outputs,)."""
+        super().__init__()
+        self.out_features, self.in_features = weight.shape
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), ROWS)
+        self.bias = None if bias is None else bias.detach()
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
+            inputs, self.weight, self.bias, "none", [], ""
+        )
+
+
+def can_pack(weight: Tensor) -> bool:
+    """Whether this build of torch packs such a weight, and computes with it what it should."""
+    if weight.device.type != "cpu" or weight.dtype not in PACKABLE or not torch.backends.mkldnn.is_available():
+        return False
+    sample, inputs = torch.eye(8, dtype=weight.dtype), torch.arange(16, dtype=weight.dtype).view(2, 8)
+    try:
+        return torch.equal(PackedLinear(sample)(inputs), functional.linear(inputs, sample))
+    except (AttributeError, NotImplementedError, RuntimeError):  # torch keeps these operators for its own compiler
+        return False
+
+
+def pack(network: nn.Module) -> None:
+    """Replace the linear layers in `network`, which then serves for inference alone; GPUs' layers are left."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.Linear) and can_pack(child.weight):
+                setattr(module, name, PackedLinear(child.weight, child.bias))
