@@ -111,10 +111,14 @@ class PooledMapper(SequenceMapper):
 
     def forward(self, embedding: Tensor) -> Tensor:
         """(batch, embedding_size) -> (batch, prefix_length, size)."""
-        if self.normalized:
-            embedding = functional.normalize(embedding.float(), dim=-1).to(embedding.dtype)
-        return super().forward(self.linear(embedding).unflatten(-1, (self.sequence_length, -1)))
+        return super().forward(self.linear(self.embedding(embedding)).unflatten(-1, (self.sequence_length, -1)))
+
+    def embedding(self, embedding: Tensor) -> Tensor:
+        """What is mapped: (batch, embedding_size), L2-normalised where the mapper asks for it."""
+        if not self.normalized:
+            return embedding
+        return functional.normalize(embedding.float(), dim=-1).to(embedding.dtype)
 
     def without_audio(self) -> Tensor:
         """The prefix of an embedding that says nothing: (1, prefix_length, size)."""
-        return self(self.linear.weight.new_zeros(1, self.linear.in_features))  # type: ignore[no-any-return]
+        return self(self.prefix_const.new_zeros(1, self.linear.in_features))  # type: ignore[no-any-return]
