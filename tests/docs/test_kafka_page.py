@@ -1,0 +1,77 @@
+"""The producers of docs/kafka.md feed a real broker as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from kafka import KafkaConsumer, TopicPartition
+from kafka_cluster import Kafka
+from support import tone
+
+PAGE = (Path(__file__).parents[2] / "docs/kafka.md").read_text()
+RATE = 44_100
+
+
+def block(language: str) -> str:
+    """The first block of code in `language`."""
+    found = re.search(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def records(kafka: Kafka, topic: str) -> list[tuple[bytes, bytes | None]]:
+    """Keys and values of all records, in order."""
+    consumer = KafkaConsumer(bootstrap_servers=kafka.servers, **kafka.client_options)
+    place = TopicPartition(topic, 0)
+    try:
+        consumer.assign([place])
+        consumer.seek_to_beginning(place)
+        found: list[tuple[bytes, bytes | None]] = []
+        while consumer.position(place) < consumer.end_offsets([place])[place]:
+            found += [(record.key, record.value) for record in consumer.poll(1000).get(place, ())]
+        return found
+    finally:
+        consumer.close()
+
+
+def pcm(seconds: float) -> bytes:
+    return (tone(seconds, RATE) * 32_767).astype("<i2").tobytes()
+
+
+def test_the_python_producer_is_short_and_sends_all_of_stdin_and_the_end(kafka: Kafka, tmp_path: Path) -> None:
+    topic = kafka.new_topic()
+    script = block("python")
+    assert len([line for line in script.splitlines() if line.strip()]) <= 15
+    (tmp_path / "produce.py").write_text(script.replace('"audio"', f'"{topic}"'))
+    sound = pcm(1.8)
+    command = [sys.executable, "produce.py", "kitchen", kafka.servers[0]]
+    subprocess.run(command, cwd=tmp_path, input=sound, check=True, timeout=60)
+    *audio, end = records(kafka, topic)
+    assert end == (b"kitchen", None)
+    assert {key for key, _ in audio} == {b"kitchen"}
+    assert b"".join(value or b"" for _, value in audio) == sound
+    assert [len(value or b"") for _, value in audio[:-1]] == [RATE] * 3  # half a second of 16 bits
+
+
+def test_ffmpeg_and_kcat_send_one_file_a_record(kafka: Kafka, tmp_path: Path) -> None:
+    for program in ("ffmpeg", "kcat"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    topic = kafka.new_topic()
+    (tmp_path / "produce.sh").write_text(block("bash").replace("-t audio", f"-t {topic}").replace("-re ", ""))
+    sound = pcm(3.5)
+    soundfile.write(tmp_path / "sound.wav", np.frombuffer(sound, "<i2"), RATE, subtype="PCM_16")
+    variables = {**os.environ, "BROKER": kafka.servers[0]}
+    subprocess.run(["bash", "produce.sh", "sound.wav", "kitchen"], cwd=tmp_path, env=variables, check=True, timeout=60)
+    found = records(kafka, topic)
+    assert [key for key, _ in found] == [b"kitchen"] * 4
+    assert b"".join(value or b"" for _, value in found) == sound
+    assert not list(tmp_path.glob("*.pcm"))
