@@ -98,7 +98,7 @@ def save_checkpoint(folder: Path, config: PengiConfig, network: Pengi, tokenizer
     encoder = {name: tensor for name, tensor in state.items() if name.startswith(ENCODER_PREFIX)}
     save_file(encoder, folder / ENCODER_FILE)
     save_file({name: tensor for name, tensor in state.items() if name not in encoder}, folder / MODEL_FILE)
-    (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=2) + "\n")
+    (folder / CONFIG_FILE).write_text(config.model_dump_json(indent=2, exclude_none=True) + "\n")
     for file in (ENCODER_FILE, MODEL_FILE):  # safetensors writes for its owner alone; a service may be another user
         (folder / file).chmod((folder / CONFIG_FILE).stat().st_mode)
     tokenizer.save(str(folder / TOKENIZER_FILE))
@@ -163,7 +163,7 @@ def _checksum(folder: Path, config: PengiConfig) -> str:
     files = [*weight_files(config), TOKENIZER_FILE]
     if not isinstance(config.text, TokenEmbeddingsConfig):
         files.append(PROMPT_TOKENIZER_FILE)
-    digest = hashlib.sha256(config.model_dump_json().encode())
+    digest = hashlib.sha256(config.model_dump_json(exclude_none=True).encode())
     written = _written_checksums(folder)
     for file in files:
         found = _sha256(folder / file)

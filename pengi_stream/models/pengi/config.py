@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
 YAMNET_SAMPLE_RATE = 16_000
 
@@ -115,6 +115,18 @@ class RankingConfig(Part):
     """Subtract a label's log-likelihood without audio: what is common in texts is not more likely to be heard"""
 
 
+class ConfidenceConfig(Part):
+    """How likely a text is right: a logistic function of the evidence for it (`confidence.Evidence`), as measured by
+    `python -m pengi_stream.training calibrate`."""
+
+    prompts: str
+    """Pattern (fnmatch) of the prompts that it holds for; the first row that fits counts"""
+    bias: float
+    likelihood: NonNegativeFloat
+    sound: NonNegativeFloat
+    gain: NonNegativeFloat
+
+
 class PengiConfig(Part):
     """A checkpoint's config.json."""
 
@@ -130,6 +142,8 @@ class PengiConfig(Part):
     )
     language_model: LanguageModelConfig
     ranking: RankingConfig = Field(default=RankingConfig())
+    confidence: tuple[ConfidenceConfig, ...] | None = None
+    """Without it a text's confidence is the geometric mean of its tokens' probabilities"""
 
     @model_validator(mode="after")
     def _suits_yamnet(self) -> Self:

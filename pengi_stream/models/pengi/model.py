@@ -11,13 +11,14 @@ from torch import Tensor
 
 from pengi_stream.errors import ModelError
 from pengi_stream.models.pengi.checkpoint import Checkpoint
+from pengi_stream.models.pengi.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.context import Context, read
-from pengi_stream.models.pengi.decoding import decode
+from pengi_stream.models.pengi.decoding import Decoded, decode
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.packed import pack
 from pengi_stream.models.pengi.prompts import CACHED_PROMPTS, prompt_reader
 from pengi_stream.models.pengi.ranking import log_likelihoods
-from pengi_stream.types import Batch, Generation, Prompt, Request, Samples, Stream, Window
+from pengi_stream.types import Batch, DecodingOptions, Generation, Prompt, Request, Samples, Stream, Window
 
 LARGEST_BUCKET = 32
 
@@ -37,6 +38,7 @@ class PengiModel:
         self.identity = f"pengi:{checkpoint.checksum}:{str(dtype).removeprefix('torch.')}"
         self._prompts = prompt_reader(checkpoint.config, self._network, checkpoint.prompt_tokenizer)
         self._priors = lru_cache(CACHED_PROMPTS)(self._prior)
+        self._confidence = Confidence(checkpoint.config.confidence, self._network.language_model, self._silence)
 
     def generate(self, batch: Batch) -> list[Generation]:
         """See `AudioLanguageModel.generate`."""
@@ -44,10 +46,11 @@ class PengiModel:
         padded = [*requests, *[requests[-1]] * (bucket(len(requests)) - len(requests))]
         try:
             with torch.inference_mode():
-                context = self._context(self._audio_prefixes(padded), [r.prompt.text for r in padded])
+                prompts = [request.prompt.text for request in padded]
+                context = self._context(self._audio_prefixes(padded), prompts)
                 if batch.labels:
                     return self._rank(requests, context, batch.labels)
-                return self._write(requests, context)
+                return self._write(requests, prompts, context)
         except (RuntimeError, IndexError) as error:
             first_line, *_ = str(error).splitlines() or ["no message"]
             raise ModelError(f"{type(error).__name__}: {first_line}") from error
@@ -92,21 +95,34 @@ class PengiModel:
                 "shorten the prompt, its labels or max_new_tokens"
             )
 
-    def _write(self, requests: Sequence[Request], context: Context) -> list[Generation]:
-        self._check_room(context, requests[0].options.max_new_tokens)
-        decoded = decode(self._network.language_model, context, requests[0].options, self._stop_token)
+    def explained(self, batch: Batch) -> list[tuple[Generation, Evidence]]:
+        """As `generate` without labels, with what speaks for each text: what a calibration starts from."""
+        prompts = [request.prompt.text for request in batch.requests]
+        with torch.inference_mode():
+            context = self._context(self._audio_prefixes(batch.requests), prompts)
+            decoded = self._decode(context, batch.requests[0].options)
+            evidence = self._confidence.evidence(prompts, context, decoded)
+            made = self._generations(batch.requests, decoded, self._confidence.of(prompts, context, decoded))
+        return list(zip(made, evidence, strict=True))
+
+    def _write(self, requests: Sequence[Request], prompts: Sequence[str], context: Context) -> list[Generation]:
+        decoded = self._decode(context, requests[0].options)
         _check_finite(decoded.scores[: len(requests)])
+        return self._generations(requests, decoded, self._confidence.of(prompts, context, decoded))
+
+    def _decode(self, context: Context, options: DecodingOptions) -> Decoded:
+        self._check_room(context, options.max_new_tokens)
+        return decode(self._network.language_model, context, options, self._stop_token)
+
+    def _generations(
+        self, requests: Sequence[Request], decoded: Decoded, confidences: Sequence[float]
+    ) -> list[Generation]:
         generations = []
-        for request, tokens, length, score in zip(
-            requests,
-            decoded.tokens[:, 0].tolist(),
-            decoded.lengths[:, 0].tolist(),
-            decoded.scores[:, 0].tolist(),
-            strict=False,
-        ):
+        rows = zip(requests, decoded.tokens[:, 0].tolist(), decoded.lengths[:, 0].tolist(), confidences, strict=False)
+        for request, tokens, length, confidence in rows:
             written = [token for token in tokens[:length] if token != self._stop_token]
             text = self._tokenizer.decode(written).strip()
-            generations.append(Generation(request, text, min(1.0, float(np.exp(score))), tokens=length))
+            generations.append(Generation(request, text, confidence, tokens=length))
         return generations
 
     def _rank(self, requests: Sequence[Request], context: Context, labels: tuple[str, ...]) -> list[Generation]:
@@ -133,8 +149,12 @@ class PengiModel:
 
     def _prior(self, text: str, labels: tuple[str, ...]) -> Tensor:
         """What the labels' scores are without audio: (labels,)."""
-        context = self._context(self._network.audio_mapper.without_audio(), [text])
-        return self._label_scores(context, labels)[0]
+        return self._label_scores(self._silence([text]), labels)[0]
+
+    def _silence(self, texts: Sequence[str]) -> Context:
+        """Prompts behind no audio."""
+        prefix = self._network.audio_mapper.without_audio()
+        return self._context(prefix.expand(len(texts), -1, -1), texts)
 
 
 def _check_finite(scores: Tensor) -> None:

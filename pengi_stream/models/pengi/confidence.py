@@ -1,0 +1,100 @@
+"""How likely a text is right, by what the audio did to the likelihood of its words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import torch
+from torch import Tensor
+
+from pengi_stream.models.pengi.config import ConfidenceConfig
+from pengi_stream.models.pengi.context import Context
+from pengi_stream.models.pengi.decoding import Decoded
+from pengi_stream.models.pengi.language_model import Cache, LanguageModel
+
+STEADY = 0.1
+"""Nats of gain below which a text's words count alike"""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a text, in nats; more of each is better."""
+
+    likelihood: float
+    """Mean log-probability of its tokens"""
+    sound: float
+    """The same of the words that name sounds: tokens count as much as the audio made them more likely"""
+    gain: float
+    """How much more likely the audio made a token, in the mean"""
+
+
+def confidence_of(evidence: Evidence, row: ConfidenceConfig) -> float:
+    """0 to 1; rises with each part of the evidence."""
+    logit = row.bias + row.likelihood * evidence.likelihood + row.sound * evidence.sound + row.gain * evidence.gain
+    return 1 / (1 + math.exp(-max(logit, -700.0)))
+
+
+def row_for(prompt: str, rows: Sequence[ConfidenceConfig]) -> ConfidenceConfig | None:
+    """The first row whose pattern `prompt` has."""
+    return next((row for row in rows if fnmatchcase(prompt, row.prompts)), None)
+
+
+class Confidence:
+    """The confidence of texts, as the checkpoint's table has it; without a table, the geometric mean of the tokens'
+    probabilities."""
+
+    def __init__(
+        self,
+        rows: Sequence[ConfidenceConfig] | None,
+        model: LanguageModel,
+        silence: Callable[[Sequence[str]], Context],
+    ) -> None:
+        """`silence` reads prompts behind no audio."""
+        self._rows = rows or ()
+        self._model = model
+        self._silence = silence
+
+    def of(self, prompts: Sequence[str], context: Context, decoded: Decoded) -> list[float]:
+        """One for each row of `context`, which holds audio and prompts, and for the text that was written behind it."""
+        plain = [min(1.0, math.exp(score)) for score in decoded.scores[:, 0].tolist()]
+        rows = [row_for(prompt, self._rows) for prompt in prompts]
+        if not any(rows):
+            return plain
+        found = self.evidence(prompts, context, decoded)
+        return [confidence_of(e, row) if row else p for e, row, p in zip(found, rows, plain, strict=True)]
+
+    def evidence(self, prompts: Sequence[str], context: Context, decoded: Decoded) -> list[Evidence]:
+        """As `of`, what speaks for each text."""
+        tokens, lengths = decoded.tokens[:, 0], decoded.lengths[:, 0]
+        each = list(dict.fromkeys(prompts))
+        index = torch.tensor([each.index(prompt) for prompt in prompts], device=lengths.device)
+        silent = _repeated(self._silence(each), index)
+        counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        with_audio = _logprobs(self._model, context, tokens) * counted
+        gains = with_audio - _logprobs(self._model, silent, tokens) * counted
+        likelihood, gain = with_audio.sum(dim=1) / lengths, gains.sum(dim=1) / lengths
+        weights = gains.clamp(min=0)
+        sound = ((weights * with_audio).sum(dim=1) + STEADY * likelihood) / (weights.sum(dim=1) + STEADY)
+        return [Evidence(*row) for row in torch.stack((likelihood, sound, gain), dim=1).tolist()]
+
+
+def _repeated(context: Context, rows: Tensor) -> Context:
+    """The rows (n,) of `context`, some of them more than once."""
+    cache = context.cache
+    kept = Cache(cache.keys.index_select(1, rows), cache.values.index_select(1, rows), cache.used)
+    return Context(kept, context.lengths[rows], context.logits[rows], context.slots)
+
+
+def _logprobs(model: LanguageModel, context: Context, tokens: Tensor) -> Tensor:
+    """(batch, length): of each token, behind the context and those before it."""
+    before = tokens.shape[1] - 1
+    logits = context.logits[:, None]
+    if before:
+        depths = torch.arange(before, device=tokens.device)
+        seen = torch.ones(before, before, dtype=torch.bool, device=tokens.device).tril()
+        hidden = context.widened(before).write(model, tokens[:, :-1], depths, seen[None])
+        logits = torch.cat((logits, model.logits(hidden)), dim=1)
+    return logits.float().log_softmax(dim=-1).gather(2, tokens[:, :, None])[:, :, 0]
