@@ -34,6 +34,31 @@ class AudioSource(Protocol):
         ...
 
 
+class Progress(Protocol):
+    """What a source may know of its own work. Any thread; does not block."""
+
+    def positions(self) -> Sequence[Position]:
+        """Where each partition that was read is: all before is durable. With the state of its streams."""
+        ...
+
+    def revoke(self, partition: str, generation: int) -> None:
+        """Another worker has `partition`: work of this generation and older ones is stale from now on."""
+        ...
+
+
+@runtime_checkable
+class ReplayedSource(AudioSource, Protocol):
+    """A source that asks how far its work is, instead of being told by `commit`, and lets go of it at the end."""
+
+    def follow(self, progress: Progress) -> None:
+        """Commit what `progress` says is done. Called once, before `frames`; does not block."""
+        ...
+
+    def finish(self, deadline: Deadline) -> None:
+        """Nothing more will be done: commit the last of it and let go. Blocks; raises nothing. Any number of times."""
+        ...
+
+
 @runtime_checkable
 class AudioLanguageModel(Protocol):
     """Audio and a prompt in, text out."""

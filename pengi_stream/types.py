@@ -45,14 +45,13 @@ class TimeMap:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """What a restart needs to replay one stream of a partition exactly."""
+    """How far one stream of a partition is done; with it, and what the source counts, a replay repeats nothing."""
 
-    stream_id: str
+    stream: Stream
     next_sample: int
-    """First sample, at the model's rate, of the oldest window that is not done."""
-    segment_sample: int
-    """First sample of its segment, at the source's rate."""
-    time: TimeMap
+    """First sample, at the model's rate, of the oldest window that is not done"""
+    next_offset: int
+    """Gaps, ends and bad records of the stream that come from earlier offsets are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +59,16 @@ class Position:
     """A place in a source that can be replayed: an offset in a partition."""
 
     partition: str
+    """For Kafka `topic/number`"""
     offset: int
     generation: int = 0
     """Number of the assignment that read it; work of an older generation is stale."""
+    more: bool = False
+    """Further items of the same record follow this one."""
     states: tuple[StreamState, ...] = ()
     """State of the partition's streams, where the position is one to commit."""
+    metadata: str = ""
+    """What the source wants to be kept with the offset, where the position is one to commit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +83,8 @@ class Frame:
     """Hertz"""
     time: TimeMap
     position: Position | None = None
+    segment_sample: int | None = None
+    """First sample of its segment, where that was heard before a restart; None: as the windower finds."""
 
     @property
     def end_sample(self) -> int:
@@ -130,7 +136,24 @@ class BadRecord:
     position: Position | None = None
 
 
-SourceItem = Frame | Gap | StreamEnd | BadRecord
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A stream that was heard before a restart, or by another worker: what is done of it is not given again."""
+
+    stream: Stream
+    state: StreamState
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A stream went to another worker: it is forgotten, without its tail."""
+
+    stream: Stream
+    position: Position
+
+
+SourceItem = Frame | Gap | StreamEnd | BadRecord | Resumed | Revoked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +197,31 @@ class DecodingOptions:
     max_new_tokens: int = 30
     temperature: float = 1.0
     """Divides the logits; it does not make greedy or beam search random."""
+    sample: bool = False
+    """Draw each token at random, by `seed` and the window's first sample; what else is in the batch changes nothing."""
+    top_p: float | None = None
+    """Sampling draws from the fewest tokens whose probabilities reach this sum; None: from all."""
+    seed: int = 0
+    add_text: str = ""
+    """Additional text between prompt and answer, as the language model reads it; begin it with a space."""
+    stop: tuple[str, ...] = ()
+    """The text ends before the first of these; `confidence` is of all that was written."""
+
+    def __post_init__(self) -> None:
+        wrong = {
+            "beams": self.beams < 1,
+            "max_new_tokens": self.max_new_tokens < 1,
+            "temperature": not self.temperature > 0,
+            "top_p": self.top_p is not None and not (self.sample and 0 < self.top_p <= 1),
+            "sample": self.sample and self.beams > 1,
+            "seed": self.seed < 0,
+            "stop": isinstance(self.stop, str) or not all(self.stop),
+        }
+        for name in (name for name, is_wrong in wrong.items() if is_wrong):
+            raise ValueError(
+                f"decoding options: found {name}={getattr(self, name)!r}; expected beams, max_new_tokens and temperature "
+                "above 0, top_p above 0 and up to 1 with sample, sample without beams, seed from 0, a tuple of stops"
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from math import gcd
 from typing import Literal
 
 import numpy as np
@@ -32,21 +33,26 @@ class WindowSpec:
 class Segment:
     """Cuts the frames of one segment into windows, whatever the size of the frames. No clock, no I/O.
 
-    Holds about one window of samples.
+    Holds about one window of samples. A replay may begin in the middle: from `hold` on, the windows are those that the
+    whole segment gives, once the resampler has what it needs.
     """
 
     def __init__(self, spec: WindowSpec, first: Frame) -> None:
         self._spec = spec
         self._stream = first.stream
         self._rate = first.sample_rate
-        self._source_origin = first.first_sample
-        self._origin = round(Fraction(first.first_sample * spec.sample_rate, first.sample_rate))
+        self._source_origin = first.first_sample if first.segment_sample is None else first.segment_sample
+        self._origin = round(Fraction(self._source_origin * spec.sample_rate, self._rate))
         self._time = first.time
-        self._resampler = Resampler(first.sample_rate, spec.sample_rate)
+        self._resampler = Resampler(self._rate, spec.sample_rate)
+        self._step = self._rate // gcd(self._rate, spec.sample_rate)  # source samples between whole output samples
         self._chunks: deque[Samples] = deque()
-        self._start = 0  # of the first chunk, in samples of the segment at the model's rate
-        self._end = 0
-        self._next = 0  # start of the next window
+        missed = first.first_sample - self._source_origin
+        begin = -(-missed // self._step) * self._step
+        self._skip = begin - missed  # samples at the source's rate
+        self._start = begin * spec.sample_rate // self._rate  # of the first chunk, in samples of the segment
+        self._end = self._start
+        self._next = self._first_window(begin)  # start of the next window
         self._positions: deque[tuple[int, Position]] = deque()
         self.expected_sample = first.first_sample
         """The source's index of the sample that comes next"""
@@ -67,7 +73,9 @@ class Segment:
         if frame.position is not None:
             self._positions.append((frame.first_sample, frame.position))
         self.expected_sample = frame.end_sample
-        self._append(self._resampler.push(to_mono(frame.samples)))
+        mono = to_mono(frame.samples)[self._skip :]
+        self._skip -= len(frame.samples) - len(mono)
+        self._append(self._resampler.push(mono))
         yield from self._whole_windows(now_s)
 
     def finish(self, now_s: float) -> Iterator[Window]:
@@ -79,6 +87,14 @@ class Segment:
             rest = self._cut(self._end - self._next)
             yield self._window(self._fill(rest), len(rest), now_s)
         self._positions.clear()
+
+    def _first_window(self, begin: int) -> int:
+        """Start of the first window that a replay from `begin` on, in the source's samples, makes exactly."""
+        if begin == 0:
+            return 0
+        hop = self._spec.hop_samples
+        exact = -(-(begin + self._resampler.filter_samples) * self._spec.sample_rate // self._rate)
+        return -(-exact // hop) * hop
 
     def _append(self, samples: Samples) -> None:
         if len(samples):
@@ -127,8 +143,7 @@ class Segment:
         """Let go of samples and positions that no later window needs."""
         while self._chunks and self._start + len(self._chunks[0]) <= self._next:
             self._start += len(self._chunks.popleft())
-        needed = (
-            self._source_origin + self._next * self._rate // self._spec.sample_rate - self._resampler.filter_samples
-        )
+        begin = self._source_origin + self._next * self._rate // self._spec.sample_rate
+        needed = begin - self._resampler.filter_samples - (self._step - 1)
         while len(self._positions) > 1 and self._positions[1][0] <= needed:
             self._positions.popleft()

@@ -7,7 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from pengi_stream.engine.segment import Segment, WindowSpec
-from pengi_stream.types import BadRecord, Frame, Gap, Position, SourceItem, Stream, StreamEnd, Window, WindowItem
+from pengi_stream.types import (
+    BadRecord,
+    Frame,
+    Gap,
+    Position,
+    Resumed,
+    Revoked,
+    SourceItem,
+    StreamEnd,
+    StreamState,
+    Window,
+    WindowItem,
+)
+
+Key = tuple[str, str]
+"""Of a stream: its id and its partition, since Kafka may have the same key in two of them"""
 
 
 class Windower:
@@ -19,51 +34,81 @@ class Windower:
 
     def __init__(self, spec: WindowSpec) -> None:
         self._spec = spec
-        self._segments: dict[str, Segment] = {}
+        self._segments: dict[Key, Segment] = {}
+        self._done: dict[Key, list[StreamState]] = {}  # a key may end and begin again behind the place of a restart
         self.late_frames = 0
         """Frames of which everything had arrived before"""
 
     def push(self, item: SourceItem, now_s: float) -> Iterator[WindowItem]:
-        """What `item` completes, in order. Exhaust it before the next push."""
+        """What `item` completes, in order, without what was done before a restart. Exhaust it before the next push."""
+        match item:
+            case Resumed():
+                self._done.setdefault(_key(item), []).append(item.state)
+            case Revoked():
+                self._done.pop(_key(item), None)
+                self._segments.pop(_key(item), None)
+            case _:
+                for out in self._cut(item, now_s):
+                    if not self._is_done(out):
+                        yield out
+        if isinstance(item, StreamEnd) and _key(item) in self._done:
+            self._done[_key(item)] = [state for state in self._done[_key(item)] if state.stream != item.stream]
+
+    def hold(self, item: SourceItem) -> Position | None:
+        """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
+        segment = self._segments.get(_key(item))
+        return segment.hold if segment else None
+
+    def _cut(self, item: Frame | Gap | StreamEnd | BadRecord, now_s: float) -> Iterator[WindowItem]:
         match item:
             case Frame():
                 yield from self._frame(item, now_s)
             case Gap() | StreamEnd():
-                yield from self._finish(item.stream, now_s)
+                yield from self._finish(item, now_s)
                 yield item
             case BadRecord():
                 yield item
 
-    def hold(self, stream: Stream) -> Position | None:
-        """Where a replay must begin to make the next window of `stream` again; None: nothing is held."""
-        segment = self._segments.get(stream.id)
-        return segment.hold if segment else None
-
     def _frame(self, frame: Frame, now_s: float) -> Iterator[Window | Gap | BadRecord]:
-        segment = self._segments.get(frame.stream.id)
+        segment = self._segments.get(_key(frame))
         if segment is not None:
             if frame.first_sample < segment.expected_sample and frame.sample_rate == segment.sample_rate:
                 known = min(segment.expected_sample - frame.first_sample, len(frame.samples))
                 frame = _without_first(frame, known)
-                self.late_frames += len(frame.samples) == 0
             elif frame.first_sample > segment.expected_sample or frame.sample_rate != segment.sample_rate:
-                yield from self._finish(frame.stream, now_s)
+                yield from self._finish(frame, now_s)
                 if frame.sample_rate == segment.sample_rate:
                     yield _hole(frame, segment.expected_sample)
         if len(frame.samples) == 0:
+            self.late_frames += 1
             return
         if not np.isfinite(frame.samples).all():
-            yield from self._finish(frame.stream, now_s)
+            yield from self._finish(frame, now_s)
             yield from _unusable(frame)
             return
-        if frame.stream.id not in self._segments:
-            self._segments[frame.stream.id] = Segment(self._spec, frame)
-        yield from self._segments[frame.stream.id].push(frame, now_s)
+        if _key(frame) not in self._segments:
+            self._segments[_key(frame)] = Segment(self._spec, frame)
+        yield from self._segments[_key(frame)].push(frame, now_s)
 
-    def _finish(self, stream: Stream, now_s: float) -> Iterator[Window]:
-        segment = self._segments.pop(stream.id, None)
+    def _finish(self, item: SourceItem, now_s: float) -> Iterator[Window]:
+        segment = self._segments.pop(_key(item), None)
         if segment is not None:
             yield from segment.finish(now_s)
+
+    def _is_done(self, out: WindowItem) -> bool:
+        """Whether `out` was durable before a restart."""
+        states = self._done.get(_key(out), ())
+        return any(state.stream == out.stream and _is_done(out, state) for state in states)
+
+
+def _key(item: SourceItem | Window) -> Key:
+    return item.stream.id, item.position.partition if item.position else ""
+
+
+def _is_done(out: WindowItem, state: StreamState) -> bool:
+    if isinstance(out, Window):
+        return out.first_sample < state.next_sample
+    return out.position is not None and out.position.offset < state.next_offset
 
 
 def _without_first(frame: Frame, n: int) -> Frame:

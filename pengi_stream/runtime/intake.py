@@ -22,6 +22,7 @@ from pengi_stream.types import (
     Gap,
     Prompt,
     Request,
+    Revoked,
     Shed,
     SourceItem,
     Stream,
@@ -66,6 +67,8 @@ class Intake:
             self._take(item, requests)
 
     def _take(self, item: SourceItem, requests: Channel[Asked, Ready]) -> None:
+        if self.tracker.is_stale(self.source, item) and not isinstance(item, Revoked):
+            return
         self.tracker.claim(self.source, item.stream)
         late_before, fate = self.windower.late_frames, "used"
         if isinstance(item, Frame):
@@ -77,8 +80,8 @@ class Intake:
         if isinstance(item, Frame | BadRecord):
             self.metrics.ledgers.enter("records")
             self.metrics.ledgers.leave("records", "late" if self.windower.late_frames > late_before else fate)
-        self.tracker.advanced(self.source, item.stream, item.position, self.windower.hold(item.stream))
-        if isinstance(item, StreamEnd):
+        self.tracker.advanced(self.source, item, self.windower.hold(item))
+        if isinstance(item, StreamEnd | Revoked):
             self.tracker.release(item.stream)
             self._matching.pop(item.stream.id, None)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pengi_stream.engine.watermark import Watermark
 from pengi_stream.errors import SourceError
-from pengi_stream.types import Position, Stream, WindowItem
+from pengi_stream.types import Position, Resumed, Revoked, SourceItem, Stream, StreamEnd, Window, WindowItem
 
 
 @dataclass(slots=True)
@@ -44,17 +44,25 @@ class Tracker:
 
     def opened(self, source: int, work: WindowItem, parts: int) -> None:
         """`work` is on its way, and will be `done` once for each of its parts."""
+        first_sample = work.first_sample if isinstance(work, Window) else None
         with self._lock:
             self._open[id(work)] = _Open(source, work, parts)
-            self._watermarks[source].opened(id(work), work.position)
+            self._watermarks[source].opened(id(work), work.stream, work.position, first_sample)
 
-    def advanced(self, source: int, stream: Stream, read: Position | None, hold: Position | None) -> None:
-        """`source` was read up to and with `read`; the next window of `stream` begins at `hold`."""
-        if read is None:
+    def advanced(self, source: int, item: SourceItem, hold: Position | None) -> None:
+        """`source` was read up to and with `item`; the next window of its stream begins at `hold`."""
+        if item.position is None:
             return
         with self._lock:
-            self._watermarks[source].read(stream.id, read, hold)
-            self._commit(source)
+            watermark = self._watermarks[source]
+            match item:
+                case Resumed():
+                    watermark.resumed(item.state, item.position)
+                case Revoked():
+                    watermark.revoked(item.position.partition, item.position.generation)
+                case _:
+                    watermark.read(item.stream, item.position, hold, ended=isinstance(item, StreamEnd))
+                    self._commit(source)
 
     def done(self, work: WindowItem) -> None:
         """One part of `work` is durable in a required sink."""
@@ -67,6 +75,38 @@ class Tracker:
                 if work.position is not None:
                     self._commit(entry.source)
 
+    def is_stale(self, source: int, item: SourceItem) -> bool:
+        """Whether `item` is of a partition that another worker has by now."""
+        with self._lock:
+            return self._watermarks[source].is_stale(item.position)
+
+    def is_abandoned(self, work: WindowItem) -> bool:
+        """Whether open `work` is of a partition that another worker has by now, so that nobody waits for it."""
+        with self._lock:
+            return self._watermarks[self._open[id(work)].source].is_stale(work.position)
+
+    def progress(self, source: int) -> SourceProgress:
+        """What `source` may know of its own work."""
+        return SourceProgress(self._watermarks[source], self._lock)
+
     def _commit(self, source: int) -> None:
         for position in self._watermarks[source].committable():
             self._commits[source](position)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceProgress:
+    """The Progress of one source. Any thread."""
+
+    _watermark: Watermark
+    _lock: threading.Lock
+
+    def positions(self) -> Sequence[Position]:
+        """See `Progress.positions`."""
+        with self._lock:
+            return self._watermark.positions()
+
+    def revoke(self, partition: str, generation: int) -> None:
+        """See `Progress.revoke`."""
+        with self._lock:
+            self._watermark.revoked(partition, generation)
