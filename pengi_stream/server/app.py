@@ -7,6 +7,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -43,11 +44,18 @@ def build_app(served: Callable[[], Served | None]) -> Starlette:
 
     async def metrics(request: Request) -> Response:
         pipeline = served()
-        encode, content_type = choose_encoder(", ".join(request.headers.getlist("accept")))
+        encode, content_type = _format(", ".join(request.headers.getlist("accept")))
         body = encode(pipeline.metrics.registry if pipeline else CollectorRegistry())
         return Response(body, headers={"content-type": content_type})
 
     return Starlette(routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)])
+
+
+def _format(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    try:
+        return choose_encoder(accept)
+    except TypeError:  # the library's, for a version that is no number
+        return choose_encoder("")
 
 
 def _json(answer: Answer) -> Response:

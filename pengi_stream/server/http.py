@@ -30,6 +30,7 @@ class HttpServer:
             app,
             lifespan="off",
             log_config=None,
+            log_level="error",  # what clients send is no matter for our log
             access_log=False,
             server_header=False,
             proxy_headers=False,

@@ -116,6 +116,19 @@ def test_a_scrape_gets_the_format_that_it_asks_for(server: HttpServer, client: h
     assert open_metrics.text.endswith("# EOF\n")
 
 
+def test_nonsense_from_a_client_is_answered_and_logs_nothing(
+    server: HttpServer, client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert client.get("/metrics", headers={"accept": "text/plain; version=x.y"}).status_code == 200
+    assert client.get("/nowhere").status_code == 404
+    assert client.post("/livez").status_code == 405
+    with socket.create_connection(("127.0.0.1", server.port)) as wire:
+        wire.sendall(b"\x16\x03\x01 this is no HTTP\r\n\r\n")
+        assert wire.recv(1000).startswith(b"HTTP/1.1 400")
+    assert client.get("/livez").status_code == 200
+    assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
 def test_no_stream_is_named_in_the_metrics(server: HttpServer, client: httpx.Client) -> None:
     with running(pipeline({"duration_s": 5}, [NamedSink("list", ListSink(), required=True)]), server) as thread:
         thread.join()
