@@ -16,7 +16,10 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka_cluster import Kafka
 from support import tone
 
-PAGE = (Path(__file__).parents[2] / "docs/kafka.md").read_text()
+from pengi_stream.metrics import Metrics
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/kafka.md").read_text()
 RATE = 44_100
 
 
@@ -75,3 +78,19 @@ def test_ffmpeg_and_kcat_send_one_file_a_record(kafka: Kafka, tmp_path: Path) ->
     assert [key for key, _ in found] == [b"kitchen"] * 4
     assert b"".join(value or b"" for _, value in found) == sound
     assert not list(tmp_path.glob("*.pcm"))
+
+
+def test_each_error_line_is_one_that_the_code_says() -> None:
+    said = " ".join(path.read_text() for path in (ROOT / "pengi_stream").rglob("*.py"))
+    table = PAGE.split("## What it says when something is wrong")[1].split("\n## ")[0]
+    lines = re.findall(r"^\| `(.*?)` \|", table, re.MULTILINE)
+    assert len(lines) > 10
+    for line in lines:
+        for part in filter(None, re.split(r"\s*…\s*", line)):
+            assert all(word in said for word in part.split("; ")), f"the code does not say {part!r}"
+
+
+def test_each_metric_on_the_page_is_exported() -> None:
+    names = {family.name for family in Metrics().registry.collect()}
+    for name in re.findall(r"`(pengi_stream_[a-z_]+)`", PAGE):
+        assert name.removesuffix("_total") in names
