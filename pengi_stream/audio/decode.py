@@ -93,23 +93,29 @@ def load_audio(path: Path, sample_rate: int) -> Samples:
     return resample(np.concatenate(blocks), file.sample_rate, sample_rate) if blocks else np.zeros(0, np.float32)
 
 
-def _is_cut(path: Path) -> bool:
-    """A container that ends too early; libsndfile reads these as if they were whole."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(8)
-        file.seek(max(0, size - OGG_PAGE_BYTES))
-        tail = file.read() if head[:4] == b"OggS" else b""
+def is_cut(head: bytes, tail: bytes, size: int) -> bool:
+    """A container of `size` bytes that ends too early; libsndfile reads these as if they were whole.
+
+    `head` are its first 8 bytes or more, `tail` its last OGG_PAGE_BYTES.
+    """
     match head[:4]:
         case b"RIFF":
-            promised = int.from_bytes(head[4:], "little")
+            promised = int.from_bytes(head[4:8], "little")
             return not is_unknown_length(promised) and size < promised + 8
         case b"FORM":
-            return size < int.from_bytes(head[4:], "big") + 8
+            return size < int.from_bytes(head[4:8], "big") + 8
         case b"OggS":
             flags = tail.rfind(b"OggS") + 5
             return flags >= len(tail) or not tail[flags] & OGG_LAST_PAGE
     return False
+
+
+def _is_cut(path: Path) -> bool:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(8)
+        file.seek(max(0, size - OGG_PAGE_BYTES))
+        return is_cut(head, file.read(), size)
 
 
 def _open(path: Path) -> _ForwardFile:
