@@ -1,0 +1,68 @@
+"""How good answers are: shares with their interval, and average precision. No model, no audio."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Z_95 = 1.959964  # two-sided 95 % of a normal distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Proportion:
+    """How many of how many."""
+
+    right: int
+    of: int
+
+    @property
+    def value(self) -> float:
+        return self.right / self.of
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval."""
+        z, n, share = Z_95, self.of, self.value
+        centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+        return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Area under the precision-recall steps of one label; (files,) each. At least one file must be relevant.
+
+    Files with the same score are retrieved together, so that their order changes nothing.
+    """
+    order = np.argsort(-scores, kind="stable")
+    last_of_score = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    hits = np.cumsum(relevant[order])[last_of_score]
+    precision = hits / (last_of_score + 1)
+    gained = np.diff(hits, prepend=0) / hits[-1]
+    return float((precision * gained).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Precisions:
+    """Average precision of each label that some file has."""
+
+    by_label: Mapping[str, float]
+
+    @property
+    def mean(self) -> float:
+        """mAP: every label counts the same."""
+        return float(np.mean(list(self.by_label.values())))
+
+
+def precisions(truths: Sequence[AbstractSet[str]], scores: Sequence[Mapping[str, float]]) -> Precisions:
+    """Of what `scores` say about files that have the labels `truths`; labels that no file has are left out."""
+    by_label = {}
+    for label in scores[0]:
+        relevant = np.array([label in truth for truth in truths])
+        if relevant.any():
+            by_label[label] = average_precision(relevant, np.array([score[label] for score in scores], np.float64))
+    return Precisions(by_label)
