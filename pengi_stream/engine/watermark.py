@@ -20,8 +20,8 @@ class _Life:
     """Offset in which the next window begins"""
     next_sample: int = 0
     next_offset: int = 0
-    ended: int | None = None
-    """Offset of its end"""
+    last: int | None = None
+    """Offset of its last record that was read; None: a replay will come to it"""
 
     def offsets(self) -> Iterator[int]:
         """From where a replay must begin."""
@@ -45,9 +45,9 @@ class _Partition:
     committed: int = -1
 
     def safe(self) -> int:
-        """All before this offset is done; forgets the streams that ended before it."""
+        """All before this offset is done; forgets the streams of which a replay from there would give nothing."""
         safe = min([self.read + 1, *(offset for life in self.lives.values() for offset in life.offsets())])
-        for stream in [stream for stream, life in self.lives.items() if life.ended is not None and life.ended < safe]:
+        for stream in [stream for stream, life in self.lives.items() if life.last is not None and life.last < safe]:
             del self.lives[stream]
         return safe
 
@@ -99,7 +99,7 @@ class Watermark:
         if life is not None:
             life.next_sample, life.next_offset = state.next_sample, state.next_offset
 
-    def read(self, stream: Stream, position: Position, hold: Position | None, *, ended: bool = False) -> None:
+    def read(self, stream: Stream, position: Position, hold: Position | None) -> None:
         """The source was read up to and with `position`; the next window of `stream` begins at `hold`."""
         life = self._life(stream, position)
         if life is None:
@@ -107,7 +107,7 @@ class Watermark:
         partition = self._partitions[position.partition]
         partition.read = max(partition.read, position.offset - position.more)
         life.hold = None if hold is None else hold.offset
-        life.ended = position.offset if ended else None
+        life.last = position.offset
 
     def revoked(self, partition: str, generation: int) -> None:
         """Forget `partition` as this and older generations had it: another worker has it."""

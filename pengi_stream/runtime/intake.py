@@ -80,8 +80,9 @@ class Intake:
         if isinstance(item, Frame | BadRecord):
             self.metrics.ledgers.enter("records")
             self.metrics.ledgers.leave("records", "late" if self.windower.late_frames > late_before else fate)
-        self.tracker.advanced(self.source, item, self.windower.hold(item))
-        if isinstance(item, StreamEnd | Revoked):
+        hold = self.windower.hold(item)
+        self.tracker.advanced(self.source, item, hold)
+        if isinstance(item, StreamEnd | Revoked) or (isinstance(item, BadRecord) and item.position and not hold):
             self.tracker.release(item.stream)
             self._matching.pop(item.stream.id, None)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pengi_stream.engine.watermark import Watermark
 from pengi_stream.errors import SourceError
-from pengi_stream.types import Position, Resumed, Revoked, SourceItem, Stream, StreamEnd, Window, WindowItem
+from pengi_stream.types import Position, Resumed, Revoked, SourceItem, Stream, Window, WindowItem
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class Tracker:
                 case Revoked():
                     watermark.revoked(item.position.partition, item.position.generation)
                 case _:
-                    watermark.read(item.stream, item.position, hold, ended=isinstance(item, StreamEnd))
+                    watermark.read(item.stream, item.position, hold)
                     self._commit(source)
 
     def done(self, work: WindowItem) -> None:

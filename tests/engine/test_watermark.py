@@ -93,7 +93,7 @@ def test_a_stream_that_ended_is_told_until_a_replay_would_no_longer_give_it() ->
     watermark = Watermark()
     watermark.read(A, at(4), at(4))
     watermark.opened(1, B, at(5))
-    watermark.read(B, at(5), None, ended=True)
+    watermark.read(B, at(5), None)
     watermark.done(1)
     [position] = watermark.positions()
     assert (position.offset, position.states) == (4, (StreamState(A, 0, 0), StreamState(B, 0, 6)))
