@@ -14,6 +14,7 @@ from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.context import Context, read
 from pengi_stream.models.pengi.decoding import Decoded, decode
+from pengi_stream.models.pengi.encoding import window_encoder
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.packed import pack
 from pengi_stream.models.pengi.prompts import CACHED_PROMPTS, prompt_reader
@@ -31,6 +32,7 @@ class PengiModel:
         self._tokenizer = checkpoint.tokenizer
         self.device = device
         self._network = _placed(checkpoint.network, device, dtype)
+        self._encoder = window_encoder(self._network.audio_encoder, device)
         self._stop_token = checkpoint.config.language_model.stop_token
         self.sample_rate = checkpoint.config.sample_rate
         self.window_samples = checkpoint.config.window_samples
@@ -64,9 +66,8 @@ class PengiModel:
     def _audio_prefixes(self, requests: Sequence[Request]) -> Tensor:
         """(batch, prefix_length, width); each window goes through the encoder once, whatever is asked of it."""
         windows = list({id(request.window): request.window for request in requests}.values())
-        samples = np.stack([self._checked(window) for window in windows])
         rows = {id(window): row for row, window in enumerate(windows)}
-        prefixes: Tensor = self._network.audio_prefix(torch.from_numpy(samples).to(self.device))
+        prefixes: Tensor = self._network.audio_mapper(self._encoder.encode([self._checked(w) for w in windows]))
         return prefixes[torch.tensor([rows[id(request.window)] for request in requests], device=self.device)]
 
     def _checked(self, window: Window) -> Samples:

@@ -29,7 +29,7 @@ class PackedLinear(nn.Module):
 
 def can_pack(weight: Tensor) -> bool:
     """Whether this build of torch packs such a weight, and computes with it what it should."""
-    if weight.device.type != "cpu" or weight.dtype not in PACKABLE or not torch.backends.mkldnn.is_available():
+    if weight.device.type != "cpu" or weight.dtype not in PACKABLE or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     sample, inputs = torch.eye(8, dtype=weight.dtype), torch.arange(16, dtype=weight.dtype).view(2, 8)
     try:

@@ -41,6 +41,7 @@ BLOCKS = (
     (1024, 1),
 )  # channels, stride
 BATCH_NORM_EPS = 1e-4
+PATCHES_AT_ONCE = 26  # two windows: what they take stays in a CPU's cache
 
 
 def window_samples(patches: int) -> int:
@@ -52,12 +53,13 @@ class SameConv(nn.Conv2d):
     """A 3x3 convolution padded as TensorFlow's SAME: the odd pixel goes below and to the right."""
 
     def forward(self, image: Tensor) -> Tensor:
-        stride = self.stride[0]
-        padding = []
-        for size in (image.shape[3], image.shape[2]):
-            total = max((-(-size // stride) - 1) * stride + 3 - size, 0)
-            padding += [total // 2, total - total // 2]
-        return super().forward(functional.pad(image, padding))
+        padding = [self._padding(size) for size in (image.shape[3], image.shape[2])]
+        if padding == [2, 2]:  # the same on all sides, which the convolution does without a copy
+            return functional.conv2d(image, self.weight, self.bias, self.stride, 1, groups=self.groups)
+        return super().forward(functional.pad(image, [side for n in padding for side in (n // 2, n - n // 2)]))
+
+    def _padding(self, size: int) -> int:
+        return max((-(-size // self.stride[0]) - 1) * self.stride[0] + 3 - size, 0)
 
 
 class Block(nn.Module):
@@ -69,7 +71,7 @@ class Block(nn.Module):
         self.pointwise = nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        return functional.relu(self.pointwise(functional.relu(self.depthwise(image))))
+        return self.pointwise(self.depthwise(image).relu_()).relu_()  # type: ignore[no-any-return]
 
 
 class Yamnet(nn.Module):
@@ -91,20 +93,23 @@ class Yamnet(nn.Module):
 
     def forward(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         """`samples` (batch, samples) at 16 kHz -> embeddings (batch, patches, 1024), logits (batch, patches, 521)."""
-        patches = self._patches(samples)  # (batch, patches, time, mel)
-        image = patches.flatten(0, 1)[:, None].to(self.stem.weight.dtype)
-        embeddings = self.blocks(functional.relu(self.stem(image))).mean(dim=(2, 3))
-        return (
-            embeddings.unflatten(0, patches.shape[:2]),
-            self.classifier(embeddings).unflatten(0, patches.shape[:2]),
-        )
+        patches = self.patches(samples)
+        embeddings, logits = self.classify(patches.flatten(0, 1))
+        return embeddings.unflatten(0, patches.shape[:2]), logits.unflatten(0, patches.shape[:2])
 
-    def _patches(self, samples: Tensor) -> Tensor:
+    def patches(self, samples: Tensor) -> Tensor:
+        """`samples` (batch, samples) -> log-mel patches (batch, patches, PATCH_FRAMES, MEL_BANDS)."""
         with torch.autocast(samples.device.type, enabled=False):
             frames = samples.float().unfold(-1, STFT_SAMPLES, STFT_HOP_SAMPLES)
             magnitude = torch.fft.rfft(frames * self.window.float(), FFT_SAMPLES).abs()
             log_mel = torch.log(magnitude @ self.mel.float() + LOG_OFFSET)  # (batch, time, mel)
         return log_mel.unfold(1, PATCH_FRAMES, PATCH_HOP_FRAMES).mT
+
+    def classify(self, patches: Tensor) -> tuple[Tensor, Tensor]:
+        """(patches, PATCH_FRAMES, MEL_BANDS) -> embeddings (patches, 1024), logits (patches, 521)."""
+        parts = patches[:, None].to(self.stem.weight.dtype).split(PATCHES_AT_ONCE)
+        embeddings = torch.cat([self.blocks(self.stem(part).relu_()).mean(dim=(2, 3)) for part in parts])
+        return embeddings, self.classifier(embeddings)
 
 
 def mel_matrix() -> NDArray[np.float32]:

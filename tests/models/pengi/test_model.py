@@ -13,8 +13,8 @@ import torch
 from pengi_stream.errors import ModelError
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import load_checkpoint
+from pengi_stream.models.pengi.mapper import MlpMapper
 from pengi_stream.models.pengi.model import PengiModel, bucket
-from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.testing import check_model
 from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
 
@@ -95,7 +95,7 @@ def test_an_error_of_torch_is_a_model_error_even_without_a_message(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(Pengi, "audio_prefix", fail)
+    monkeypatch.setattr(MlpMapper, "forward", fail)
     with pytest.raises(ModelError, match="RuntimeError"):
         model.generate(Batch((ask(model, 0, CAPTION),)))
 
