@@ -95,7 +95,8 @@ class Yamnet(nn.Module):
         """`samples` (batch, samples) at 16 kHz -> embeddings (batch, patches, 1024), logits (batch, patches, 521)."""
         patches = self.patches(samples)
         embeddings, logits = self.classify(patches.flatten(0, 1))
-        return embeddings.unflatten(0, patches.shape[:2]), logits.unflatten(0, patches.shape[:2])
+        shape = (*patches.shape[:2], -1)
+        return embeddings.view(shape), logits.view(shape)
 
     def patches(self, samples: Tensor) -> Tensor:
         """`samples` (batch, samples) -> log-mel patches (batch, patches, PATCH_FRAMES, MEL_BANDS)."""
@@ -107,7 +108,8 @@ class Yamnet(nn.Module):
 
     def classify(self, patches: Tensor) -> tuple[Tensor, Tensor]:
         """(patches, PATCH_FRAMES, MEL_BANDS) -> embeddings (patches, 1024), logits (patches, 521)."""
-        parts = patches[:, None].to(self.stem.weight.dtype).split(PATCHES_AT_ONCE)
+        images = patches[:, None].to(self.stem.weight.dtype)
+        parts = [images[start : start + PATCHES_AT_ONCE] for start in range(0, len(images), PATCHES_AT_ONCE)]
         embeddings = torch.cat([self.blocks(self.stem(part).relu_()).mean(dim=(2, 3)) for part in parts])
         return embeddings, self.classifier(embeddings)
 
