@@ -19,7 +19,7 @@ from pengi_stream.errors import BrokerError
 
 RETRY_S = 0.5
 FOREVER_MS = 7 * 24 * 3600 * 1000  # who gives up, and when, is the pipeline's affair
-PATIENCE_S = 5.0  # without an acknowledgement for so long, say why
+PATIENCE_S = 5.0  # when nothing was acknowledged for so long, say why
 MOST_RECONNECT_MS = 1_000  # a broker that comes back is found so soon
 BATCH_BYTES = 256 * 1024
 RECORD_OVERHEAD_BYTES = 1024
@@ -107,7 +107,7 @@ class Producer:
         """Return when all records are acknowledged by all replicas in sync. Raises BrokerError: with `retry_after_s` a
         later flush may succeed; without, the first record that nobody will take is named, and all are forgotten."""
         while self._sent:
-            lost = self._first_lost(Deadline(min(PATIENCE_S, deadline.remaining_s())))
+            lost = self._first_lost(deadline)
             self._sent = [] if lost is None else self._sent[lost:]
             for sent in self._sent:
                 sent.future = self._hand_over(sent.record)
@@ -117,20 +117,20 @@ class Producer:
         self._sent = []
         if self._library is not None:
             library, self._library = self._library, None
-            library.close(timeout=0)
+            close_library(library)
 
-    def _first_lost(self, patience: Deadline) -> int | None:
+    def _first_lost(self, deadline: Deadline) -> int | None:
         """Wait for all; index of the first record that must be sent again."""
         for index, sent in enumerate(self._sent):
             try:
-                sent.future.get(max(0.01, patience.remaining_s()))
+                sent.future.get(max(0.01, min(PATIENCE_S, deadline.remaining_s())))
             except KafkaError as error:
                 if not sent.future.is_done:
                     del self._sent[:index]
-                    raise self._why() from error
+                    raise why_silent(self._options) from error
                 if not _may_pass(error):
                     self._sent = []
-                    raise self._refused(sent.record, error) from error
+                    raise refused(self._options, sent.record, error) from error
                 return index
         return None
 
@@ -141,9 +141,9 @@ class Producer:
                 record.topic, record.value, record.key, list(record.headers), timestamp_ms=record.timestamp_ms
             )
         except KafkaTimeoutError as error:
-            raise self._why() from error
+            raise why_silent(self._options) from error
         except (KafkaError, ValueError) as error:
-            raise self._refused(record, error) from error
+            raise refused(self._options, record, error) from error
 
     def _connected(self) -> KafkaProducer:
         if self._library is None:
@@ -155,24 +155,34 @@ class Producer:
                 raise broker_error(self._options.servers, error) from error
         return self._library
 
-    def _why(self) -> BrokerError:
-        """Why nothing is acknowledged."""
-        options = self._options
-        try:
-            connect(options.servers, options.security, writes=options.topics, timeout_s=PATIENCE_S)
-        except BrokerError as error:
-            return error if error.retry_after_s is not None else BrokerError(str(error), RETRY_S)
-        where = ",".join(options.servers)
-        return BrokerError(f"{where}: the brokers answer, but acknowledge no records; are enough replicas up?", RETRY_S)
 
-    def _refused(self, record: Record, error: Exception) -> BrokerError:
-        if type(error).__name__ in {"MessageSizeTooLargeError", "RecordListTooLargeError"}:
-            size = len(record.value or b"") + len(record.key or b"")
-            return BrokerError(
-                f"topic {record.topic!r}: a record of {size} bytes is too large; we send up to "
-                f"{self._options.max_record_bytes}, and its max.message.bytes may be lower"
-            )
-        return BrokerError(f"topic {record.topic!r}: a record was refused: {' '.join(str(error).split())}")
+def why_silent(options: ProducerOptions) -> BrokerError:
+    """Why nothing is acknowledged; another try may succeed."""
+    try:
+        connect(options.servers, options.security, writes=options.topics, timeout_s=PATIENCE_S)
+    except BrokerError as error:
+        return error if error.retry_after_s is not None else BrokerError(str(error), RETRY_S)
+    where = ",".join(options.servers)
+    return BrokerError(f"{where}: the brokers answer, but are slow to acknowledge; are enough replicas up?", RETRY_S)
+
+
+def refused(options: ProducerOptions, record: Record, error: Exception) -> BrokerError:
+    """Nobody will ever take `record`."""
+    if type(error).__name__ in {"MessageSizeTooLargeError", "RecordListTooLargeError"}:
+        size = len(record.value or b"") + len(record.key or b"")
+        return BrokerError(
+            f"topic {record.topic!r}: a record of {size} bytes is too large; we send up to "
+            f"{options.max_record_bytes}, and its max.message.bytes may be lower"
+        )
+    return BrokerError(f"topic {record.topic!r}: a record was refused: {' '.join(str(error).split())}")
+
+
+def close_library(library: KafkaProducer) -> None:
+    """Close without waiting for records; kafka-python's close leaves its thread running where some are on their way."""
+    try:
+        library.close(timeout=0)
+    except KafkaTimeoutError:
+        library._sender.force_close()
 
 
 def _may_pass(error: KafkaError) -> bool:

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+from kafka_cluster import Kafka, wait_for
+
+from pengi_stream.broker.producer import ProducerOptions, Record
+from pengi_stream.broker.reader import read_topic
+from pengi_stream.broker.security import SecurityConfig
+from pengi_stream.broker.transactions import StaleGenerationError, Transaction, TransactionalProducer
+from pengi_stream.errors import BrokerError
+
+
+@pytest.fixture
+def topics(kafka: Kafka) -> tuple[str, str]:
+    """One to read from, one to write to."""
+    return kafka.new_topic(), kafka.new_topic()
+
+
+@pytest.fixture
+def member(kafka: Kafka, topics: tuple[str, str]) -> Iterator[KafkaConsumer]:
+    """A member of a group that has the topic's only partition."""
+    with_group = joined(kafka, topics[0])
+    yield with_group
+    with_group.close()
+
+
+def joined(kafka: Kafka, topic: str) -> KafkaConsumer:
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=kafka.servers, group_id=f"group-{topic}", session_timeout_ms=6000,
+        enable_auto_commit=False,
+    )  # fmt: skip
+    wait_for(lambda: consumer.poll(100) or consumer.assignment(), "an assignment")
+    return consumer
+
+
+@pytest.fixture
+def producer(kafka: Kafka, topics: tuple[str, str]) -> Iterator[TransactionalProducer]:
+    made = TransactionalProducer(ProducerOptions(kafka.servers, topics=[topics[1]]), f"worker-{topics[1]}")
+    yield made
+    made.close()
+
+
+def transaction(topics: tuple[str, str], group: ConsumerGroupMetadata, values: list[bytes], offset: int) -> Transaction:
+    offsets = {TopicPartition(topics[0], 0): OffsetAndMetadata(offset, f"state {offset}", -1)}
+    return Transaction([Record(topics[1], b"door", value) for value in values], offsets, group)
+
+
+def committed(kafka: Kafka, topics: tuple[str, str]) -> tuple[int, str]:
+    admin = KafkaAdminClient(bootstrap_servers=kafka.servers)
+    found = admin.list_group_offsets(f"group-{topics[0]}")[f"group-{topics[0]}"][TopicPartition(topics[0], 0)]
+    admin.close()
+    return found.offset, found.metadata
+
+
+def values(kafka: Kafka, topic: str) -> list[bytes | None]:
+    return [record.value for record in read_topic(kafka.servers, SecurityConfig(), topic)]
+
+
+def test_records_offsets_and_state_become_visible_together(
+    kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
+) -> None:
+    producer.commit(transaction(topics, member.group_metadata(), [b"a", b"b"], 7))
+    producer.commit(transaction(topics, member.group_metadata(), [], 8))
+    assert values(kafka, topics[1]) == [b"a", b"b"]
+    assert committed(kafka, topics) == (8, "state 8")
+
+
+def test_a_worker_that_lost_its_partitions_writes_nothing(
+    kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
+) -> None:
+    before = member.group_metadata()
+    member.close()
+    other = joined(kafka, topics[0])
+    with pytest.raises(StaleGenerationError):
+        producer.commit(transaction(topics, before, [b"stale"], 7))
+    producer.commit(transaction(topics, other.group_metadata(), [b"fresh"], 9))
+    other.close()
+    assert values(kafka, topics[1]) == [b"fresh"]
+    assert committed(kafka, topics) == (9, "state 9")
+
+
+def test_a_worker_that_comes_back_ends_what_it_left_open(kafka: Kafka, topics: tuple[str, str]) -> None:
+    """A reader waits for an open transaction, so it must not stay open."""
+    member, options = joined(kafka, topics[0]), ProducerOptions(kafka.servers, topics=[topics[1]])
+    killed, again = (TransactionalProducer(options, f"worker-{topics[1]}") for _ in range(2))
+    killed.open()
+    library = killed._library
+    library.begin_transaction()
+    library.send(topics[1], b"half", b"door").get(10)
+    again.commit(transaction(topics, member.group_metadata(), [b"whole"], 7))
+    assert values(kafka, topics[1]) == [b"whole"]
+    for part in (again, killed, member):
+        part.close()
+
+
+def test_a_record_that_nobody_takes_ends_the_transaction_and_is_named(
+    kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
+) -> None:
+    with pytest.raises(BrokerError, match="a record of 2000004 bytes is too large") as caught:
+        producer.commit(transaction(topics, member.group_metadata(), [b"a", bytes(2_000_000)], 7))
+    assert caught.value.retry_after_s is None
+    producer.commit(transaction(topics, member.group_metadata(), [b"b"], 8))
+    assert values(kafka, topics[1]) == [b"b"]
+
+
+@pytest.mark.slow
+def test_a_broker_that_is_killed_and_comes_back_leaves_each_record_once(
+    kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
+) -> None:
+    producer.commit(transaction(topics, member.group_metadata(), [b"0"], 1))
+    kafka.kill()
+    pending = transaction(topics, member.group_metadata(), [b"1"], 2)
+    with pytest.raises(BrokerError, match="connection refused") as away:
+        producer.commit(pending)
+    assert away.value.retry_after_s is not None
+    back = threading.Thread(target=kafka.restart)
+    back.start()
+    wait_for(lambda: done(producer, pending), "a commit after the broker was back", 60)
+    back.join()
+    assert values(kafka, topics[1]) == [b"0", b"1"]
+    assert committed(kafka, topics) == (2, "state 2")
+
+
+def done(producer: TransactionalProducer, pending: Transaction) -> bool:
+    try:
+        producer.commit(pending)
+    except BrokerError as error:
+        if error.retry_after_s is None:
+            raise
+        return False
+    return True
