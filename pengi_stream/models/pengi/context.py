@@ -47,3 +47,20 @@ def read(model: LanguageModel, embeddings: Tensor, lengths: Tensor) -> Context:
     hidden = model(embeddings, cache=cache)  # causal: what counts never sees the padding behind it
     last = hidden[torch.arange(batch, device=lengths.device), lengths - 1]
     return Context(cache, lengths, model.logits(last), slots)
+
+
+def read_behind(model: LanguageModel, shared: Tensor, rows: Tensor, embeddings: Tensor, lengths: Tensor) -> Context:
+    """As `read`, behind the beginnings `shared` (beginnings, slots, width), each of which is read once.
+
+    `rows` (batch,) says which of them `embeddings` (batch, slots, width) go on from; `lengths` (batch,) of these count.
+    """
+    beginnings, first, _ = shared.shape
+    batch, length, _ = embeddings.shape
+    begun = model.new_cache(beginnings, first)
+    before = model(shared, cache=begun)[:, -1:]
+    cache = Cache(begun.keys[:, rows], begun.values[:, rows], begun.used).widened(length)
+    slots = torch.arange(first + length, device=lengths.device)
+    mask = slots <= slots[first:, None]  # (length, slots)
+    states = torch.cat((before[rows], model(embeddings, slots[None, first:], mask[None, None], cache)), dim=1)
+    last = states[torch.arange(batch, device=lengths.device), lengths]
+    return Context(cache, lengths + first, model.logits(last), first + length)

@@ -12,7 +12,7 @@ from torch import Tensor
 from pengi_stream.errors import ModelError
 from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.confidence import Confidence, Evidence
-from pengi_stream.models.pengi.context import Context, read
+from pengi_stream.models.pengi.context import Context, read_behind
 from pengi_stream.models.pengi.decoding import Decoded, decode
 from pengi_stream.models.pengi.encoding import window_encoder
 from pengi_stream.models.pengi.network import Pengi
@@ -48,11 +48,10 @@ class PengiModel:
         padded = [*requests, *[requests[-1]] * (bucket(len(requests)) - len(requests))]
         try:
             with torch.inference_mode():
-                prompts = [request.prompt.text for request in padded]
-                context = self._context(self._audio_prefixes(padded), prompts)
+                context = self._read(padded)
                 if batch.labels:
                     return self._rank(requests, context, batch.labels)
-                return self._write(requests, prompts, context)
+                return self._write(requests, [request.prompt.text for request in padded], context)
         except (RuntimeError, IndexError) as error:
             first_line, *_ = str(error).splitlines() or ["no message"]
             raise ModelError(f"{type(error).__name__}: {first_line}") from error
@@ -63,12 +62,13 @@ class PengiModel:
         window = Window(Stream("warmup"), 0, 0, silence, len(silence), self.sample_rate, 0, 0, 0.0)
         self.generate(Batch((Request(window, Prompt("warmup", "generate audio caption")),)))
 
-    def _audio_prefixes(self, requests: Sequence[Request]) -> Tensor:
-        """(batch, prefix_length, width); each window goes through the encoder once, whatever is asked of it."""
+    def _read(self, requests: Sequence[Request]) -> Context:
+        """Audio, then prompt; each window's audio is encoded and read once, whatever is asked of it."""
         windows = list({id(request.window): request.window for request in requests}.values())
-        rows = {id(window): row for row, window in enumerate(windows)}
-        prefixes: Tensor = self._network.audio_mapper(self._encoder.encode([self._checked(w) for w in windows]))
-        return prefixes[torch.tensor([rows[id(request.window)] for request in requests], device=self.device)]
+        index = {id(window): row for row, window in enumerate(windows)}
+        prefixes = self._network.audio_mapper(self._encoder.encode([self._checked(window) for window in windows]))
+        rows = torch.tensor([index[id(request.window)] for request in requests], device=self.device)
+        return self._context(prefixes, rows, [request.prompt.text for request in requests])
 
     def _checked(self, window: Window) -> Samples:
         samples = window.samples
@@ -81,11 +81,9 @@ class PengiModel:
             raise ModelError("found NaN or infinite samples in a window, expected finite audio")
         return samples
 
-    def _context(self, audio_prefixes: Tensor, texts: Sequence[str]) -> Context:
-        """Audio prefix, then prompt."""
+    def _context(self, audio_prefixes: Tensor, rows: Tensor, texts: Sequence[str]) -> Context:
         prompts, lengths = self._prompts.read(texts)
-        embeddings = torch.cat((audio_prefixes, prompts), dim=1)
-        return read(self._network.language_model, embeddings, lengths + audio_prefixes.shape[1])
+        return read_behind(self._network.language_model, audio_prefixes, rows, prompts, lengths)
 
     def _check_room(self, context: Context, tokens: int) -> None:
         positions = self._config.language_model.positions
@@ -100,7 +98,7 @@ class PengiModel:
         """As `generate` without labels, with what speaks for each text: what a calibration starts from."""
         prompts = [request.prompt.text for request in batch.requests]
         with torch.inference_mode():
-            context = self._context(self._audio_prefixes(batch.requests), prompts)
+            context = self._read(batch.requests)
             decoded = self._decode(context, batch.requests[0].options)
             evidence = self._confidence.evidence(prompts, context, decoded)
             made = self._generations(batch.requests, decoded, self._confidence.of(prompts, context, decoded))
@@ -155,7 +153,7 @@ class PengiModel:
     def _silence(self, texts: Sequence[str]) -> Context:
         """Prompts behind no audio."""
         prefix = self._network.audio_mapper.without_audio()
-        return self._context(prefix.expand(len(texts), -1, -1), texts)
+        return self._context(prefix, torch.zeros(len(texts), dtype=torch.long, device=self.device), texts)
 
 
 def _check_finite(scores: Tensor) -> None:

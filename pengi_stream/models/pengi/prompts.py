@@ -38,7 +38,7 @@ class TokenPrompts:
         device = self._model.wte.weight.device
         tokens = [self._tokens(text) for text in texts]
         lengths = torch.tensor([len(row) for row in tokens], device=device)
-        slots = -(-max(len(row) for row in tokens) // PROMPT_SLOTS_GRID) * PROMPT_SLOTS_GRID
+        slots = -(-max(1, *(len(row) for row in tokens)) // PROMPT_SLOTS_GRID) * PROMPT_SLOTS_GRID
         padded = torch.full((len(tokens), slots), self._padding, device=device)
         for row, prompt in zip(padded, tokens, strict=True):
             row[: len(prompt)] = torch.tensor(prompt, device=device)

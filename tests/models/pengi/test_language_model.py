@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pengi_stream.models.pengi import ranking
-from pengi_stream.models.pengi.context import read
+from pengi_stream.models.pengi.context import read, read_behind
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.ranking import log_likelihoods
@@ -45,6 +45,18 @@ def test_tokens_written_one_by_one_behind_padded_prefixes_see_what_one_pass_sees
         expected = full_logprobs(model, prefix, tokens[row].tolist())
         found = torch.stack([logits[row] for logits in stepwise]).log_softmax(-1)
         torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+def test_prompts_behind_a_beginning_that_is_read_once_see_what_one_pass_sees() -> None:
+    model = tiny()
+    shared, prompts, rows = torch.randn(2, 5, 16), torch.randn(3, 4, 16), torch.tensor([1, 0, 1])
+    lengths = torch.tensor([4, 2, 3])
+    found = read_behind(model, shared, rows, prompts, lengths)
+    expected = read(model, torch.cat((shared[rows], prompts), dim=1), lengths + 5)
+    torch.testing.assert_close(found.logits, expected.logits, atol=1e-5, rtol=1e-5)
+    texts = [decode(model, context, DecodingOptions(2, 6), STOP).tokens for context in (found, expected)]
+    assert torch.equal(*texts)
 
 
 @torch.inference_mode()
