@@ -39,7 +39,7 @@ def cider_d(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> S
         raise ConfigError("CIDEr-D weighs words by how rare they are; found 1 recording, expected 2 or more")
     said = [normalized(candidate) for candidate in candidates]
     true = [[normalized(reference) for reference in group] for group in references]
-    return _scored(_metrics().cider_d(said, true), "cider_d")
+    return _scored(metrics().cider_d(said, true), "cider_d")
 
 
 def sentence_similarity(candidates: Sequence[str], references: Sequence[Sequence[str]], folder: Path) -> Scored:
@@ -47,23 +47,28 @@ def sentence_similarity(candidates: Sequence[str], references: Sequence[Sequence
 
     Raises ConfigError.
     """
-    metrics = _metrics()
     from sentence_transformers import SentenceTransformer
 
+    check_folder(folder)
+    try:
+        encoder = SentenceTransformer(str(folder), local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{folder}: cannot be loaded as a sentence-transformers model: {error}") from error
+    outputs = metrics().sbert_sim(list(candidates), [list(group) for group in references], sbert_model=encoder)
+    return _scored(outputs, "sbert_sim")
+
+
+def check_folder(folder: Path) -> None:
+    """Raises ConfigError where there is nothing that `sentence_similarity` could load."""
     if not folder.is_dir():
         raise ConfigError(
             f"{folder}: no such folder; expected a sentence-transformers model, for example a download of "
             "sentence-transformers/paraphrase-TinyBERT-L6-v2"
         )
-    try:
-        encoder = SentenceTransformer(str(folder), local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{folder}: cannot be loaded as a sentence-transformers model: {error}") from error
-    outputs = metrics.sbert_sim(list(candidates), [list(group) for group in references], sbert_model=encoder)
-    return _scored(outputs, "sbert_sim")
 
 
-def _metrics() -> ModuleType:
+def metrics() -> ModuleType:
+    """The functions of `aac-metrics`. Raises ConfigError where it is not installed."""
     try:
         return import_module("aac_metrics.functional")
     except ImportError as error:

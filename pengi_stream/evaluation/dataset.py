@@ -14,7 +14,8 @@ Kind = Literal["label", "labels", "captions"]
 """One label a recording, several, or captions"""
 
 SEPARATOR = ";"
-SHOWN = 3
+FILES_SHOWN = 3
+COLUMNS_SHOWN = 12
 EXPECTED = "path and one of label, labels, caption or caption_1, caption_2 ..."
 
 
@@ -88,7 +89,9 @@ def _rows(table: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
                 raise ConfigError(f"{table}: no column {unknown[0]!r}; found {_listed(found)}")
             names = {column: name for name, column in columns.items()}
             rows = [{names.get(key, key): value for key, value in row.items() if key is not None} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise ConfigError(f"{table}: cannot be read as a CSV file: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{table}: cannot be read as a CSV file: {error}") from error
     if not rows:
         raise ConfigError(f"{table}: found no rows, expected a line of column names and one for each recording")
@@ -138,14 +141,15 @@ def _check(table: Path, audio: Path, kind: Kind, items: Sequence[Item]) -> None:
         what = "label" if kind == "label" else "caption"
         raise ConfigError(f"{table}: {bare[0].name!r} has no {what}, and {len(bare) - 1} more; expected one for each")
     if unasked := [item.name for item in items if item.question is not None and not item.question.strip()]:
-        raise ConfigError(f"{table}: {_listed(unasked)} has an empty question; expected one for each")
+        raise ConfigError(f"{table}: {_listed(unasked, FILES_SHOWN)} has an empty question; expected one for each")
     if missing := [item.name for item in items if not item.path.is_file()]:
         raise ConfigError(
-            f"{len(missing)} of {len(items)} files are not in {audio}: {_listed(missing)}; check --audio and {table}"
+            f"{len(missing)} of {len(items)} files are not in {audio}: {_listed(missing, FILES_SHOWN)}; "
+            f"check --audio and {table}"
         )
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], most: int = COLUMNS_SHOWN) -> str:
     all_names = list(names)
-    shown = ", ".join(all_names[: 3 * SHOWN]) or "none"
-    return shown if len(all_names) <= 3 * SHOWN else f"{shown} ... ({len(all_names)})"
+    more = f" and {len(all_names) - most} more" if len(all_names) > most else ""
+    return (", ".join(all_names[:most]) or "none") + more

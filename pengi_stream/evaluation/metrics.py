@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ class Proportion:
         return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating[Any]]) -> float:
     """Area under the precision-recall steps of one label; (files,) each. At least one file must be relevant.
 
     Files with the same score are retrieved together, so that their order changes nothing.
@@ -58,11 +58,11 @@ class Precisions:
         return float(np.mean(list(self.by_label.values())))
 
 
-def precisions(truths: Sequence[AbstractSet[str]], scores: Sequence[Mapping[str, float]]) -> Precisions:
-    """Of what `scores` say about files that have the labels `truths`; labels that no file has are left out."""
+def precisions(labels: Sequence[str], truths: Sequence[Collection[str]], scores: NDArray[np.float32]) -> Precisions:
+    """Of `scores` (files, labels) about files that have the labels `truths`; labels that no file has are left out."""
     by_label = {}
-    for label in scores[0]:
+    for label, of_label in zip(labels, scores.T, strict=True):
         relevant = np.array([label in truth for truth in truths])
         if relevant.any():
-            by_label[label] = average_precision(relevant, np.array([score[label] for score in scores], np.float64))
+            by_label[label] = average_precision(relevant, of_label)
     return Precisions(by_label)

@@ -64,11 +64,7 @@ def test_average_precision_is_scikit_learns(files: list[tuple[bool, float]]) -> 
 
 def test_the_mean_is_over_labels_that_some_file_has() -> None:
     truths = [{"rain"}, {"dog", "rain"}, set()]
-    scores = [
-        {"rain": 0.5, "dog": 0.1, "cat": 0.9},
-        {"rain": 0.6, "dog": 0.05, "cat": 0.1},
-        {"rain": 0.1, "dog": 0.5, "cat": 0},
-    ]
-    found = precisions(truths, scores)
+    scores = np.array([[0.5, 0.1, 0.9], [0.6, 0.05, 0.1], [0.1, 0.5, 0.0]], np.float32)
+    found = precisions(["rain", "dog", "cat"], truths, scores)
     assert found.by_label == {"rain": 1.0, "dog": pytest.approx(1 / 3)}
     assert found.mean == pytest.approx(2 / 3)
