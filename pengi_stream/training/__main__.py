@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from pengi_stream.errors import ConfigError, PengiStreamError
+from pengi_stream.training.calibrate_command import calibrate
 from pengi_stream.training.evaluate_command import evaluate
 from pengi_stream.training.recipe import Recipe
 
@@ -45,6 +46,7 @@ def export(data: Data, output: Path, work: Work = WORK, seed: Seed = 1) -> None:
 
 
 app.command()(evaluate)
+app.command()(calibrate)
 
 
 def main() -> None:

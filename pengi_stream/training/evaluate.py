@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from operator import eq
 
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.training.evaluate_clips import HeldOutClip, windows_of
@@ -18,28 +20,77 @@ SURE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt about a window, and what is right."""
+
+    clip: HeldOutClip
+    window: Window
+    prompt: Prompt
+    truth: str
+    is_right: Callable[[str], bool]
+
+    @property
+    def request(self) -> Request:
+        return Request(self.window, self.prompt)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the model said about a clip."""
 
     clip: HeldOutClip
+    truth: str
     generation: Generation
     right: bool
 
 
+def ask_caption(clip: HeldOutClip, window: Window, beams: int = 3) -> Asked:
+    """For a caption; right if it has a right word."""
+    prompt = Prompt("caption", CAPTION, DecodingOptions(beams=beams))
+    return Asked(clip, window, prompt, clip.label, clip.right.name)
+
+
+def ask_events(clip: HeldOutClip, window: Window, beams: int = 1) -> Asked:
+    """For the sound events; right if a right word is among them."""
+    prompt = Prompt("events", EVENTS, DecodingOptions(beams=beams))
+    return Asked(clip, window, prompt, clip.label, clip.right.name)
+
+
 def captions(model: AudioLanguageModel, clips: Sequence[HeldOutClip], beams: int = 3) -> list[Answer]:
-    """Caption each clip's first window; right if it has a right word."""
-    return _judged(clips, ask(model, clips, Prompt("caption", CAPTION, DecodingOptions(beams=beams))), _names)
+    """Caption each clip's first window."""
+    return answers(model, (ask_caption(clip, window, beams) for clip, window in _heard(model, clips)))
 
 
 def events(model: AudioLanguageModel, clips: Sequence[HeldOutClip], beams: int = 1) -> list[Answer]:
-    """Name each clip's sound events; right if a right word is among them."""
-    return _judged(clips, ask(model, clips, Prompt("events", EVENTS, DecodingOptions(beams=beams))), _names)
+    """Name each clip's sound events."""
+    return answers(model, (ask_events(clip, window, beams) for clip, window in _heard(model, clips)))
 
 
 def ranking(model: AudioLanguageModel, clips: Sequence[HeldOutClip], labels: Sequence[str]) -> list[Answer]:
     """Rank `labels` for each clip; right if its own comes first."""
-    said = ask(model, clips, Prompt("label", EVENTS, labels=tuple(labels)))
-    return _judged(clips, said, lambda clip, text: text == clip.label)
+    return ranking_among(model, clips, {label: label for label in labels})
+
+
+def ranking_among(
+    model: AudioLanguageModel, clips: Sequence[HeldOutClip], wording: dict[str, str], text: str = EVENTS
+) -> list[Answer]:
+    """As `ranking`, with a wording for each label."""
+    prompt = Prompt("label", text, labels=tuple(wording.values()))
+
+    def asked(clip: HeldOutClip, window: Window) -> Asked:
+        return Asked(clip, window, prompt, wording[clip.label], partial(eq, wording[clip.label]))
+
+    return answers(model, (asked(clip, window) for clip, window in _heard(model, clips)))
+
+
+def answers(model: AudioLanguageModel, asked: Iterable[Asked]) -> list[Answer]:
+    """What the model says; the prompts share options and labels. Raises AudioError and ModelError."""
+    waiting = iter(asked)
+    found = []
+    while some := list(islice(waiting, BATCH)):
+        made = model.generate(Batch(tuple(one.request for one in some)))
+        found += [Answer(a.clip, a.truth, g, a.is_right(g.text)) for a, g in zip(some, made, strict=True)]
+    return found
 
 
 def proportion(answers: Sequence[Answer]) -> Proportion:
@@ -57,22 +108,5 @@ def sure_ones(answers: Sequence[Answer]) -> Proportion:
     return proportion([a for a in answers if a.generation.confidence > SURE])
 
 
-def ask(model: AudioLanguageModel, clips: Sequence[HeldOutClip], prompt: Prompt) -> list[Generation]:
-    """One generation for each clip. Raises AudioError and ModelError."""
-    return list(ask_windows(model, ((window, prompt) for window in windows_of(clips, model))))
-
-
-def ask_windows(model: AudioLanguageModel, asked: Iterator[tuple[Window, Prompt]]) -> Iterator[Generation]:
-    """One generation for each window and its prompt; the prompts share options and labels."""
-    while some := tuple(Request(window, prompt) for window, prompt in islice(asked, BATCH)):
-        yield from model.generate(Batch(some))
-
-
-def _names(clip: HeldOutClip, text: str) -> bool:
-    return clip.right.name(text)
-
-
-def _judged(
-    clips: Sequence[HeldOutClip], said: Sequence[Generation], is_right: Callable[[HeldOutClip, str], bool]
-) -> list[Answer]:
-    return [Answer(clip, made, is_right(clip, made.text)) for clip, made in zip(clips, said, strict=True)]
+def _heard(model: AudioLanguageModel, clips: Sequence[HeldOutClip]) -> Iterator[tuple[HeldOutClip, Window]]:
+    return zip(clips, windows_of(clips, model), strict=True)

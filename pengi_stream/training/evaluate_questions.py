@@ -3,78 +3,71 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.training.augment import mix
-from pengi_stream.training.evaluate import ask, ask_windows
+from pengi_stream.training.evaluate import Answer, Asked, answers
 from pengi_stream.training.evaluate_clips import HeldOutClip, as_window, windows_of
 from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.texts import QUESTION
 from pengi_stream.types import DecodingOptions, Prompt, Window
 
 OPTIONS = DecodingOptions(max_new_tokens=12)
-WHAT = Prompt("what", QUESTION + "what is making the sound?", OPTIONS)
-HOW_MANY = Prompt("how-many", QUESTION + "how many different sounds are there?", OPTIONS)
+IS_THERE = QUESTION + "is there "
+HOW_MANY = QUESTION + "how many different sounds are there?"
+WHAT = QUESTION + "what is making the sound?"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """Answers to one kind of question."""
+class Questioner:
+    """Asks about clips; what else is asked for or mixed in comes from other clips of the set."""
 
-    right: Proportion
-    majority: Proportion
-    """What the most frequent true answer would score"""
+    def __init__(self, model: AudioLanguageModel, clips: Sequence[HeldOutClip], seed: int = 0) -> None:
+        self._model = model
+        self._clips = clips
+        self._by_label = {clip.label: clip for clip in clips}
+        self._rng = np.random.default_rng(seed)
 
+    def is_there(self, clip: HeldOutClip, window: Window) -> list[Asked]:
+        """Its own sound (yes), and the sound of another clip that is not of its kind (no)."""
+        asked = [_asked(clip, window, f"{IS_THERE}{clip.label}?", "yes")]
+        return asked + [_asked(clip, window, f"{IS_THERE}{other}?", "no") for other in self._other(clip)]
 
-def is_there(model: AudioLanguageModel, clips: Sequence[HeldOutClip], seed: int = 0) -> Answered:
-    """Ask of each clip for its own sound (yes), and for the sound of another clip that is not of its kind (no)."""
-    rng = np.random.default_rng(seed)
-    truths, asked = [], []
-    for clip, window in zip(clips, windows_of(clips, model), strict=True):
-        for label, truth in ((clip.label, "yes"), (_other(clip, clips, rng), "no")):
-            truths.append(truth)
-            asked.append((window, Prompt("is-there", f"{QUESTION}is there {label}?", OPTIONS)))
-    said = ask_windows(model, iter(asked))
-    right = sum(made.text.lower().startswith(truth) for made, truth in zip(said, truths, strict=True))
-    return Answered(Proportion(right, len(truths)), _majority(truths))
+    def what(self, clip: HeldOutClip, window: Window) -> list[Asked]:
+        """What makes the sound; right if the answer has a right word."""
+        return [Asked(clip, window, Prompt("what", WHAT, OPTIONS), clip.label, clip.right.name)]
 
+    def how_many(self, clip: HeldOutClip, window: Window) -> list[Asked]:
+        """One, and two in a mixture with another clip at the same level."""
+        asked = [_asked(clip, window, HOW_MANY, "one")]
+        for label in self._other(clip):
+            [other] = windows_of([self._by_label[label]], self._model)
+            mixture = as_window(mix(window.samples, other.samples, 0.0), "mixture", self._model)
+            asked.append(_asked(clip, mixture, HOW_MANY, "two"))
+        return asked
 
-def what(model: AudioLanguageModel, clips: Sequence[HeldOutClip]) -> Answered:
-    """Ask what is making the sound; right if the answer has a right word."""
-    said = ask(model, clips, WHAT)
-    right = sum(clip.right.name(made.text) for clip, made in zip(clips, said, strict=True))
-    return Answered(Proportion(right, len(clips)), _majority([clip.label for clip in clips]))
+    def answers(self, question: Callable[[HeldOutClip, Window], list[Asked]]) -> list[Answer]:
+        """What the model says to one of the questions above, about all clips. Raises AudioError and ModelError."""
+        return answers(self._model, self._all(question))
 
+    def _all(self, question: Callable[[HeldOutClip, Window], list[Asked]]) -> Iterator[Asked]:
+        for clip, window in zip(self._clips, windows_of(self._clips, self._model), strict=True):
+            yield from question(clip, window)
 
-def how_many(model: AudioLanguageModel, clips: Sequence[HeldOutClip], seed: int = 0) -> Answered:
-    """Ask how many sounds there are in each clip (one), and in a mixture of it with another at the same level (two)."""
-    windows = _alone_and_mixed(model, clips, np.random.default_rng(seed))
-    truths = ["one", "two"] * len(clips)
-    said = ask_windows(model, ((window, HOW_MANY) for window in windows))
-    right = sum(made.text.lower() == truth for made, truth in zip(said, truths, strict=True))
-    return Answered(Proportion(right, len(truths)), _majority(truths))
-
-
-def _alone_and_mixed(
-    model: AudioLanguageModel, clips: Sequence[HeldOutClip], rng: np.random.Generator
-) -> Iterator[Window]:
-    by_label = {clip.label: clip for clip in clips}
-    for clip, window in zip(clips, windows_of(clips, model), strict=True):
-        yield window
-        [other] = windows_of([by_label[_other(clip, clips, rng)]], model)
-        yield as_window(mix(window.samples, other.samples, 0.0), "mixture", model)
+    def _other(self, clip: HeldOutClip) -> list[str]:
+        """One label of the set that is not right about `clip`, if there is any."""
+        right = (clip.label, *(n for n, c in self._by_label.items() if c.right.name_kind(clip.label)))
+        others = sorted(n for n in self._by_label if n not in right and not clip.right.name_kind(n))
+        return [str(self._rng.choice(others))] if others else []
 
 
-def _other(clip: HeldOutClip, clips: Sequence[HeldOutClip], rng: np.random.Generator) -> str:
-    """A label of the set that is not right about `clip`; its own where there is no other."""
-    labels = {c.label: c for c in clips}
-    others = [name for name, c in labels.items() if not (clip.right.name_kind(name) or c.right.name_kind(clip.label))]
-    return str(rng.choice(sorted(others))) if others else clip.label
+def majority(answers: Sequence[Answer]) -> Proportion:
+    """What the most frequent true answer would score."""
+    return Proportion(max(Counter(a.truth for a in answers).values(), default=0), len(answers))
 
 
-def _majority(truths: Sequence[str]) -> Proportion:
-    return Proportion(max(Counter(truths).values(), default=0), len(truths))
+def _asked(clip: HeldOutClip, window: Window, text: str, truth: str) -> Asked:
+    prompt = Prompt("question", text, OPTIONS)
+    return Asked(clip, window, prompt, truth, lambda said: said.lower().split(",")[0].strip(" .") == truth)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.protocols import AudioLanguageModel
-from pengi_stream.training import evaluate, evaluate_questions
+from pengi_stream.training import evaluate
 from pengi_stream.training.evaluate import SURE, Answer
 from pengi_stream.training.evaluate_baseline import top_classes
 from pengi_stream.training.evaluate_clips import HeldOutClip
 from pengi_stream.training.evaluate_proportion import Proportion
+from pengi_stream.training.evaluate_questions import Questioner, majority
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,13 @@ def measure(model: AudioLanguageModel, network: Pengi, clips: Sequence[HeldOutCl
         figures[f"{name} with confidence above {SURE}"] = evaluate.sure_ones(answers[name])
     for count, figure in (top_classes(network, model, clips) or {}).items():
         figures[f"YAMNet's top {count}"] = figure
-    questions = {"what": evaluate_questions.what(model, clips)}
-    if len(labels) > 1:
-        questions["is there"] = evaluate_questions.is_there(model, clips)
-        questions["how many"] = evaluate_questions.how_many(model, clips)
-    for name, answered in questions.items():
-        figures[f"question: {name}"] = answered.right
-        figures[f"question: {name}, majority answer"] = answered.majority
+    questioner = Questioner(model, clips)
+    for name, question in (
+        ("what", questioner.what),
+        ("is there", questioner.is_there),
+        ("how many", questioner.how_many),
+    ):
+        given = questioner.answers(question)
+        figures[f"question: {name}"] = evaluate.proportion(given)
+        figures[f"question: {name}, majority answer"] = majority(given)
     return Report(figures, {name: [a for a in given if not a.right] for name, given in answers.items()})

@@ -17,18 +17,20 @@ from pengi_stream.models.pengi.language_model import Cache, LanguageModel
 
 STEADY = 0.1
 """Nats of gain below which a text's words count alike"""
+CERTAIN = 0.999
+"""Larger probabilities count as this one"""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for a text, in nats; more of each is better."""
+    """What speaks for a text; more of each is better."""
 
     likelihood: float
-    """Mean log-probability of its tokens"""
+    """Log-odds of its tokens, in the geometric mean"""
     sound: float
     """The same of the words that name sounds: tokens count as much as the audio made them more likely"""
     gain: float
-    """How much more likely the audio made a token, in the mean"""
+    """How much more likely the audio made a token, in the mean, in nats"""
 
 
 def confidence_of(evidence: Evidence, row: ConfidenceConfig) -> float:
@@ -78,7 +80,12 @@ class Confidence:
         likelihood, gain = with_audio.sum(dim=1) / lengths, gains.sum(dim=1) / lengths
         weights = gains.clamp(min=0)
         sound = ((weights * with_audio).sum(dim=1) + STEADY * likelihood) / (weights.sum(dim=1) + STEADY)
-        return [Evidence(*row) for row in torch.stack((likelihood, sound, gain), dim=1).tolist()]
+        found = torch.stack((_log_odds(likelihood), _log_odds(sound), gain), dim=1)
+        return [Evidence(*row) for row in found.tolist()]
+
+
+def _log_odds(logprobs: Tensor) -> Tensor:
+    return logprobs - torch.log1p(-logprobs.exp().clamp(max=CERTAIN))
 
 
 def _repeated(context: Context, rows: Tensor) -> Context:

@@ -81,7 +81,7 @@ def test_the_likelihood_that_speaks_for_a_text_is_the_one_it_was_written_with(mo
     made = model.generate(batch)
     for generation, (again, evidence) in zip(made, model.explained(batch), strict=True):
         assert again.text == generation.text
-        assert math.exp(evidence.likelihood) == pytest.approx(generation.confidence, rel=1e-3)
+        assert 1 / (1 + math.exp(-evidence.likelihood)) == pytest.approx(generation.confidence, rel=2e-3)
 
 
 def test_a_checkpoint_without_a_table_keeps_its_identity(folder: Path) -> None:
