@@ -100,6 +100,7 @@ class Inference:
             while (parts := done.get()) is not None:
                 self._deliver(parts)
         finally:
+            requests.abort()  # workers may wait for either
             done.abort()
             for worker in workers:
                 worker.join()
