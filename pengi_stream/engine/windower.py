@@ -52,7 +52,7 @@ class Windower:
                     if not self._is_done(out):
                         yield out
         if isinstance(item, StreamEnd) and _key(item) in self._done:
-            self._done[_key(item)] = [state for state in self._done[_key(item)] if state.stream != item.stream]
+            self._done[_key(item)] = [state for state in self._done[_key(item)] if not _is_over(item, state)]
 
     def hold(self, item: SourceItem) -> Position | None:
         """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
@@ -103,6 +103,10 @@ class Windower:
 
 def _key(item: SourceItem | Window) -> Key:
     return item.stream.id, item.position.partition if item.position else ""
+
+
+def _is_over(end: StreamEnd, state: StreamState) -> bool:
+    return state.stream == end.stream and not _is_done(end, state)
 
 
 def _is_done(out: WindowItem, state: StreamState) -> bool:
