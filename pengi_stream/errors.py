@@ -38,6 +38,10 @@ class ServerError(PengiStreamError):
     """The health and metrics server cannot listen."""
 
 
+class StaleError(SinkError):
+    """Another worker has by now what this one wanted to commit."""
+
+
 class BrokerError(PengiStreamError):
     """A Kafka broker refuses us, or is not there."""
 

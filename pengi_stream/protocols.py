@@ -60,6 +60,22 @@ class ReplayedSource(AudioSource, Protocol):
 
 
 @runtime_checkable
+class TransactionalSource(ReplayedSource, Protocol):
+    """A source whose place can be committed by a sink, together with the events that were made of it."""
+
+    def leave_commits(self) -> None:
+        """Commit nothing from now on, neither when partitions are revoked nor at the end: a sink commits what `place`
+        gives. Called once, before `frames`."""
+        ...
+
+    def place(self, positions: Sequence[Position]) -> object | None:
+        """What a transaction that makes `positions` durable must hold: offsets with their states, and the proof that
+        they are still ours. None while none of them is. For Kafka a `broker.transactions.Place`. Any thread; does not
+        block."""
+        ...
+
+
+@runtime_checkable
 class AudioLanguageModel(Protocol):
     """Audio and a prompt in, text out."""
 
@@ -126,8 +142,11 @@ class EventSink(Protocol):
 class TransactionalSink(EventSink, Protocol):
     """Makes events and positions durable together or not at all."""
 
-    def commit(self, positions: Sequence[Position], group_metadata: object) -> None:
-        """Commit what was written since the last commit and `positions` as one transaction. Raises SinkError."""
+    def commit(self, place: object) -> None:
+        """Make what was written since the last commit, and what `TransactionalSource.place` gave, durable as one.
+
+        Raises SinkError; with `retry_after_s` the same commit may succeed later. Raises StaleError where another worker
+        has the place by now; then nothing of it was written, and all of it is forgotten."""
         ...
 
 
@@ -179,6 +198,17 @@ class DeadLetterSink(Protocol):
 
     def close(self) -> None:
         """Release what it holds; does not flush. Any number of times."""
+        ...
+
+
+@runtime_checkable
+class TransactionalDeadLetters(DeadLetterSink, Protocol):
+    """Keeps bad records in the same transaction as the events."""
+
+    def join(self, sink: TransactionalSink) -> None:
+        """From now on what is written becomes durable by the next commit of `sink`, and `flush` does nothing.
+
+        Called once, before the first write. Raises ConfigError where `sink` is elsewhere."""
         ...
 
 

@@ -44,13 +44,14 @@ class StaleGenerationError(BrokerError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Transaction:
-    """What is to become durable at once."""
+class Place:
+    """Up to where a consumer's partitions are done."""
 
-    records: Sequence[Record]
     offsets: Mapping[TopicPartition, OffsetAndMetadata]
     group: ConsumerGroupMetadata
     """Of the consumer that read them, so that a worker that lost its partitions is fenced off"""
+    records: Sequence[Record] = ()
+    """States that are too large for an offset's metadata, and go to a topic"""
 
 
 class TransactionalProducer:
@@ -66,20 +67,20 @@ class TransactionalProducer:
         self._library: KafkaProducer | None = None
         self._unsure = False
 
-    def commit(self, transaction: Transaction) -> None:
-        """Return when `transaction` is committed; within seconds where nobody answers.
+    def commit(self, records: Sequence[Record], place: Place) -> None:
+        """Return when `records` and `place` are committed as one; within seconds where nobody answers.
 
         Raises StaleGenerationError; or BrokerError, with `retry_after_s` where the same transaction may succeed later.
         """
         library = self._opened()
-        if self._unsure and self._is_committed(transaction):
+        if self._unsure and self._is_committed(place):
             self._unsure = False
             return
         try:
-            self._perform(library, transaction)
+            self._perform(library, [*place.records, *records], place)
         except (CommitFailedError, FencedInstanceIdError) as error:
             self.close()
-            raise StaleGenerationError(f"group {transaction.group.group_id!r}: another worker has our place") from error
+            raise StaleGenerationError(f"group {place.group.group_id!r}: another worker has our place") from error
         except KafkaTimeoutError as error:
             self._drop()
             raise why_silent(self._options) from error
@@ -99,17 +100,17 @@ class TransactionalProducer:
         self._unsure = False
         self._drop()
 
-    def _perform(self, library: KafkaProducer, transaction: Transaction) -> None:
+    def _perform(self, library: KafkaProducer, records: Sequence[Record], place: Place) -> None:
         library.begin_transaction()
-        self._send(library, transaction)
-        _within(PATIENCE_S, partial(library.send_offsets_to_transaction, dict(transaction.offsets), transaction.group))
+        self._send(library, records)
+        _within(PATIENCE_S, partial(library.send_offsets_to_transaction, dict(place.offsets), place.group))
         self._unsure = True
         _within(PATIENCE_S, library.commit_transaction)
         self._unsure = False
 
-    def _send(self, library: KafkaProducer, transaction: Transaction) -> None:
+    def _send(self, library: KafkaProducer, records: Sequence[Record]) -> None:
         sent = []
-        for record in transaction.records:
+        for record in records:
             try:
                 future = library.send(
                     record.topic, record.value, record.key, list(record.headers), timestamp_ms=record.timestamp_ms
@@ -142,13 +143,13 @@ class TransactionalProducer:
             self._library = library
         return self._library
 
-    def _is_committed(self, transaction: Transaction) -> bool:
+    def _is_committed(self, place: Place) -> bool:
         """Whether a commit of which no answer came was carried out: its offsets tell, since they are part of it."""
-        group = transaction.group.group_id
+        group = place.group.group_id
         reachable = knock(self._options.servers, self._options.security, Deadline(ASK_S))
         with admin_client(reachable, self._options.security) as admin:
-            found = admin.list_group_offsets({group: list(transaction.offsets)})[group]
-        return any(_same(found.get(place), wanted) for place, wanted in transaction.offsets.items())
+            found = admin.list_group_offsets({group: list(place.offsets)})[group]
+        return any(_same(found.get(partition), wanted) for partition, wanted in place.offsets.items())
 
     def _drop(self) -> None:
         """The next attempt begins with a new producer of the same id, which ends what this one left open."""

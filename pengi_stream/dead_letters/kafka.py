@@ -13,6 +13,7 @@ from pengi_stream.dead_letters.letter import letter_of, to_headers
 from pengi_stream.errors import BrokerError, ConfigError, SinkError
 from pengi_stream.metrics import Metrics
 from pengi_stream.plugins import PluginConfig
+from pengi_stream.protocols import TransactionalSink
 from pengi_stream.types import BadRecord
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class KafkaDeadLettersConfig(PluginConfig):
             compression=self.compression,
             max_record_bytes=self.max_record_bytes,
         )
-        return KafkaDeadLetters(self.topic, Outbox(options, SystemClock(), self.create_topic))
+        creates = {self.topic: self.create_topic} if self.create_topic else {}
+        return KafkaDeadLetters(self.topic, Outbox(options, SystemClock(), creates))
 
 
 class KafkaDeadLetters:
@@ -57,6 +59,7 @@ class KafkaDeadLetters:
     def __init__(self, topic: str, outbox: Outbox) -> None:
         self._topic = topic
         self._outbox = outbox
+        self._joined = False
 
     def measure(self, metrics: Metrics) -> None:
         self._outbox.measure(metrics)
@@ -68,11 +71,21 @@ class KafkaDeadLetters:
         key = letter.stream_id.encode("utf-8", "surrogateescape") if letter.value is None else letter.key
         self._outbox.write([Record(self._topic, key, letter.value, to_headers(letter))])
 
+    def join(self, sink: TransactionalSink) -> None:
+        other = getattr(sink, "outbox", None)
+        if other is None:
+            raise ConfigError("dead letters in Kafka can be in one transaction with a Kafka sink only")
+        other.absorb(self._outbox)
+        self._outbox, self._joined = other, True
+
     def flush(self, deadline: Deadline) -> None:
+        if self._joined:
+            return
         try:
             self._outbox.flush(deadline)
         except BrokerError as error:
             raise SinkError(f"dead letters: {error}", error.retry_after_s) from error
 
     def close(self) -> None:
-        self._outbox.close()
+        if not self._joined:
+            self._outbox.close()

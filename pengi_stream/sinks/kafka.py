@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pengi_stream.broker.config import BootstrapServers, Compression, TopicConfig, TopicName
 from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.clock import Deadline, SystemClock
-from pengi_stream.errors import BrokerError, SinkError
+from pengi_stream.errors import BrokerError, SinkError, StaleError
 from pengi_stream.metrics import Metrics
 from pengi_stream.plugins import SinkConfig
 from pengi_stream.types import Event
@@ -38,7 +38,8 @@ class KafkaSinkConfig(SinkConfig):
         options = ProducerOptions(
             self.bootstrap_servers, self.security, topics=(self.topic,), compression=self.compression
         )
-        return KafkaSink(self.topic, Outbox(options, SystemClock(), self.create_topic))
+        creates = {self.topic: self.create_topic} if self.create_topic else {}
+        return KafkaSink(self.topic, Outbox(options, SystemClock(), creates))
 
 
 class KafkaSink:
@@ -46,28 +47,41 @@ class KafkaSink:
 
     def __init__(self, topic: str, outbox: Outbox) -> None:
         self._topic = topic
-        self._outbox = outbox
+        self.outbox = outbox
+        """Where dead letters may put their records, to be in the same transaction"""
 
     def measure(self, metrics: Metrics) -> None:
-        self._outbox.measure(metrics)
+        self.outbox.measure(metrics)
 
     def write(self, events: Sequence[Event]) -> None:
         from pengi_stream.broker.producer import Record
 
-        self._outbox.write(
+        self.outbox.write(
             [Record(self._topic, key_of(event.stream_id), event_to_json(event).encode(), HEADERS) for event in events]
         )
 
     def flush(self, deadline: Deadline) -> None:
         try:
-            self._outbox.flush(deadline)
+            self.outbox.flush(deadline)
+        except BrokerError as error:
+            raise SinkError(str(error), error.retry_after_s) from error
+
+    def commit(self, place: object) -> None:
+        from pengi_stream.broker.transactions import Place, StaleGenerationError
+
+        if not isinstance(place, Place):
+            raise SinkError(f"found a place of type {type(place).__name__}, expected one of a Kafka source")
+        try:
+            self.outbox.commit(place)
+        except StaleGenerationError as error:
+            raise StaleError(str(error)) from error
         except BrokerError as error:
             raise SinkError(str(error), error.retry_after_s) from error
 
     def close(self) -> None:
-        self._outbox.close()
+        self.outbox.close()
 
 
 def key_of(stream_id: str) -> bytes:
-    """The key of a stream's records. A stream that came from Kafka gets the bytes that its key had."""
+    """The key of a stream's records."""
     return stream_id.encode("utf-8", "surrogateescape")

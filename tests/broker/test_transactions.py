@@ -11,7 +11,7 @@ from kafka_cluster import Kafka, wait_for
 from pengi_stream.broker.producer import ProducerOptions, Record
 from pengi_stream.broker.reader import read_topic
 from pengi_stream.broker.security import SecurityConfig
-from pengi_stream.broker.transactions import StaleGenerationError, Transaction, TransactionalProducer
+from pengi_stream.broker.transactions import Place, StaleGenerationError, TransactionalProducer
 from pengi_stream.errors import BrokerError
 
 
@@ -45,9 +45,12 @@ def producer(kafka: Kafka, topics: tuple[str, str]) -> Iterator[TransactionalPro
     made.close()
 
 
-def transaction(topics: tuple[str, str], group: ConsumerGroupMetadata, values: list[bytes], offset: int) -> Transaction:
-    offsets = {TopicPartition(topics[0], 0): OffsetAndMetadata(offset, f"state {offset}", -1)}
-    return Transaction([Record(topics[1], b"door", value) for value in values], offsets, group)
+def place(topics: tuple[str, str], group: ConsumerGroupMetadata, offset: int) -> Place:
+    return Place({TopicPartition(topics[0], 0): OffsetAndMetadata(offset, f"state {offset}", -1)}, group)
+
+
+def records(topics: tuple[str, str], *values: bytes) -> list[Record]:
+    return [Record(topics[1], b"door", value) for value in values]
 
 
 def committed(kafka: Kafka, topics: tuple[str, str]) -> tuple[int, str]:
@@ -64,8 +67,8 @@ def values(kafka: Kafka, topic: str) -> list[bytes | None]:
 def test_records_offsets_and_state_become_visible_together(
     kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
 ) -> None:
-    producer.commit(transaction(topics, member.group_metadata(), [b"a", b"b"], 7))
-    producer.commit(transaction(topics, member.group_metadata(), [], 8))
+    producer.commit(records(topics, b"a", b"b"), place(topics, member.group_metadata(), 7))
+    producer.commit(records(topics), place(topics, member.group_metadata(), 8))
     assert values(kafka, topics[1]) == [b"a", b"b"]
     assert committed(kafka, topics) == (8, "state 8")
 
@@ -77,8 +80,8 @@ def test_a_worker_that_lost_its_partitions_writes_nothing(
     member.close()
     other = joined(kafka, topics[0])
     with pytest.raises(StaleGenerationError):
-        producer.commit(transaction(topics, before, [b"stale"], 7))
-    producer.commit(transaction(topics, other.group_metadata(), [b"fresh"], 9))
+        producer.commit(records(topics, b"stale"), place(topics, before, 7))
+    producer.commit(records(topics, b"fresh"), place(topics, other.group_metadata(), 9))
     other.close()
     assert values(kafka, topics[1]) == [b"fresh"]
     assert committed(kafka, topics) == (9, "state 9")
@@ -92,7 +95,7 @@ def test_a_worker_that_comes_back_ends_what_it_left_open(kafka: Kafka, topics: t
     library = killed._library
     library.begin_transaction()
     library.send(topics[1], b"half", b"door").get(10)
-    again.commit(transaction(topics, member.group_metadata(), [b"whole"], 7))
+    again.commit(records(topics, b"whole"), place(topics, member.group_metadata(), 7))
     assert values(kafka, topics[1]) == [b"whole"]
     for part in (again, killed, member):
         part.close()
@@ -102,9 +105,9 @@ def test_a_record_that_nobody_takes_ends_the_transaction_and_is_named(
     kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
 ) -> None:
     with pytest.raises(BrokerError, match="a record of 2000004 bytes is too large") as caught:
-        producer.commit(transaction(topics, member.group_metadata(), [b"a", bytes(2_000_000)], 7))
+        producer.commit(records(topics, b"a", bytes(2_000_000)), place(topics, member.group_metadata(), 7))
     assert caught.value.retry_after_s is None
-    producer.commit(transaction(topics, member.group_metadata(), [b"b"], 8))
+    producer.commit(records(topics, b"b"), place(topics, member.group_metadata(), 8))
     assert values(kafka, topics[1]) == [b"b"]
 
 
@@ -112,11 +115,11 @@ def test_a_record_that_nobody_takes_ends_the_transaction_and_is_named(
 def test_a_broker_that_is_killed_and_comes_back_leaves_each_record_once(
     kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
 ) -> None:
-    producer.commit(transaction(topics, member.group_metadata(), [b"0"], 1))
+    producer.commit(records(topics, b"0"), place(topics, member.group_metadata(), 1))
     kafka.kill()
-    pending = transaction(topics, member.group_metadata(), [b"1"], 2)
+    pending = records(topics, b"1"), place(topics, member.group_metadata(), 2)
     with pytest.raises(BrokerError, match="connection refused") as away:
-        producer.commit(pending)
+        producer.commit(*pending)
     assert away.value.retry_after_s is not None
     back = threading.Thread(target=kafka.restart)
     back.start()
@@ -126,9 +129,9 @@ def test_a_broker_that_is_killed_and_comes_back_leaves_each_record_once(
     assert committed(kafka, topics) == (2, "state 2")
 
 
-def done(producer: TransactionalProducer, pending: Transaction) -> bool:
+def done(producer: TransactionalProducer, pending: tuple[list[Record], Place]) -> bool:
     try:
-        producer.commit(pending)
+        producer.commit(*pending)
     except BrokerError as error:
         if error.retry_after_s is None:
             raise
