@@ -10,6 +10,7 @@ from kafka_cluster import Kafka, wait_for
 
 from pengi_stream.broker.producer import ProducerOptions, Record
 from pengi_stream.broker.reader import read_topic
+from pengi_stream.broker.rejoin import finish_join
 from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.broker.transactions import Place, StaleGenerationError, TransactionalProducer
 from pengi_stream.errors import BrokerError
@@ -34,8 +35,14 @@ def joined(kafka: Kafka, topic: str) -> KafkaConsumer:
         topic, bootstrap_servers=kafka.servers, group_id=f"group-{topic}", session_timeout_ms=6000,
         enable_auto_commit=False,
     )  # fmt: skip
-    wait_for(lambda: consumer.poll(100) or consumer.assignment(), "an assignment")
+    wait_for(lambda: has_joined(consumer), "an assignment")
     return consumer
+
+
+def has_joined(consumer: KafkaConsumer) -> bool:
+    consumer.poll(100)
+    finish_join(consumer)
+    return bool(consumer.assignment())
 
 
 @pytest.fixture
