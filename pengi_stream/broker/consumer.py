@@ -5,25 +5,301 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from kafka.errors import KafkaError, OffsetOutOfRangeError
-from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
+from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from pengi_stream.broker.assignment import Assignment, Starting
+from pengi_stream.broker.assignment import Assignment, Listener, Start
+from pengi_stream.broker.commits import Commits
 from pengi_stream.broker.config import partition_name
 from pengi_stream.broker.connect import broker_error, connect
-from pengi_stream.broker.inbox import Inbox, RawRecord, Records
+from pengi_stream.broker.inbox import Arrival, Inbox, RawRecord, Records, Removed
+from pengi_stream.broker.lag import Lag
 from pengi_stream.broker.library_log import tame_library_log
+from pengi_stream.broker.rejoin import finish_join
 from pengi_stream.broker.security import SecurityConfig
+from pengi_stream.broker.states import StateTopic
+from pengi_stream.broker.transactions import Place
 from pengi_stream.clock import Clock, Deadline
-from pengi_stream.errors import BrokerError, SourceError
+from pengi_stream.errors import BrokerError, PengiStreamError, SourceError
 from pengi_stream.metrics import Metrics
 from pengi_stream.status import Status
 from pengi_stream.types import Position
 
 log = structlog.get_logger()
+
+POLL_MS = 100
+PROBE_S = 5.0  # between two looks at why there is no connection
+MEASURE_S = 1.0
+LARGEST_FETCH = 64 << 20  # a single record may be larger still
+MOST_RECONNECT_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerOptions:
+    """What is read, by whom, and how patiently."""
+
+    servers: Sequence[str]
+    group_id: str
+    topics: Sequence[str] = ()
+    pattern: str | None = None
+    """Regular expression, instead of topics"""
+    security: SecurityConfig = field(default_factory=SecurityConfig)
+    start: Start = "earliest"
+    state_topic: str = "pengi-stream-state"
+    buffer_bytes: int = 32 << 20
+    """Records that wait to be read; fetches stop beyond, polls don't"""
+    commit_interval_s: float = 1.0
+    session_timeout_s: float = 45.0
+    max_poll_interval_s: float = 300.0
+    give_up_after_s: float = 60.0
+    """Without any broker for so long, the run ends"""
+
+    def library_options(self) -> dict[str, Any]:
+        """Keyword arguments of KafkaConsumer."""
+        return {
+            "bootstrap_servers": list(self.servers),
+            "group_id": self.group_id,
+            "enable_auto_commit": False,
+            "auto_offset_reset": "none",
+            "isolation_level": "read_committed",
+            "allow_auto_create_topics": False,
+            "partition_assignment_strategy": (StickyPartitionAssignor,),
+            "session_timeout_ms": round(self.session_timeout_s * 1000),
+            "heartbeat_interval_ms": round(min(3.0, self.session_timeout_s / 3) * 1000),
+            "max_poll_interval_ms": round(self.max_poll_interval_s * 1000),
+            "max_partition_fetch_bytes": min(LARGEST_FETCH, max(1 << 20, self.buffer_bytes // 8)),
+            "reconnect_backoff_max_ms": MOST_RECONNECT_MS,
+            **self.security.client_options(),
+        }
+
+
+class Consumer:
+    """Polls in a thread of its own, into `inbox`; heartbeats are kafka-python's.
+
+    `positions` says what is done; `on_removed` hears at once which partitions are others'. Any thread may call both.
+    """
+
+    def __init__(
+        self,
+        options: ConsumerOptions,
+        inbox: Inbox,
+        positions: Callable[[], Sequence[Position]],
+        on_removed: Callable[[Removed], None],
+        clock: Clock,
+    ) -> None:
+        self._options = options
+        self._inbox = inbox
+        self._positions = positions
+        self._on_removed = on_removed
+        self._clock = clock
+        self._metrics: Metrics | None = None
+        self._commits = True
+        self._states = StateTopic(options.servers, options.security, options.state_topic, options.group_id)
+        self._finish_within_s: float | None = None
+        self._stopping = threading.Event()
+        self._closing = threading.Event()
+        self._status = Status("inactive")
+        self._thread = threading.Thread(target=self._run, name=f"poll-{options.group_id}", daemon=True)
+        self._parts: _Parts | None = None
+
+    def measure(self, metrics: Metrics) -> None:
+        """Count lag, rebalances and the time of commits in `metrics`. Before `start`."""
+        self._metrics = metrics
+
+    def start(self, *, commits: bool) -> None:
+        """Begin to poll; with `commits`, to commit what is done. Does not block."""
+        self._commits = commits
+        self._status = Status("starting")
+        self._thread.start()
+
+    def status(self) -> Status:
+        """How it is, and what it waits for. Any thread."""
+        return self._status
+
+    def place(self, positions: Sequence[Position]) -> Place | None:
+        """See `TransactionalSource.place`."""
+        return self._parts.commits.place(positions) if self._parts is not None else None
+
+    def close(self) -> None:
+        """Fetch nothing more, but keep our partitions until `finish`. Any thread; does not block."""
+        self._closing.set()
+        self._inbox.close()
+
+    def finish(self, deadline: Deadline) -> None:
+        """Commit what is done, leave the group and end the thread. Any thread but the polling one."""
+        self.close()
+        self._finish_within_s = deadline.remaining_s()
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(deadline.remaining_s())
+        self._status = Status("stopped")
+
+    def _run(self) -> None:
+        try:
+            self._connect()
+            if self._stopping.is_set():
+                return
+            self._parts = self._open()
+            try:
+                self._poll_until_stopped(self._parts)
+            finally:
+                self._leave(self._parts)
+        except KafkaError as error:
+            self._inbox.fail(SourceError(str(broker_error(self._options.servers, error))))
+        except PengiStreamError as error:
+            self._inbox.fail(error if isinstance(error, SourceError) else SourceError(str(error)))
+        except Exception as error:  # noqa: BLE001  a thread's error belongs to who reads from it
+            self._inbox.fail(error)
+        finally:
+            self._status = Status("stopped")
+
+    def _connect(self) -> None:
+        """Wait until a broker lets us in. Raises BrokerError where waiting does not help."""
+        patience = Deadline(self._options.give_up_after_s, self._clock)
+        while not self._stopping.is_set():
+            try:
+                connect(self._options.servers, self._options.security, reads=self._options.topics)
+            except BrokerError as error:
+                if error.retry_after_s is None or patience.expired:
+                    raise
+                self._wait_for(str(error))
+                self._stopping.wait(min(error.retry_after_s, patience.remaining_s()))
+            else:
+                return
+
+    def _open(self) -> _Parts:
+        tame_library_log()
+        library = KafkaConsumer(**self._options.library_options())
+        listener = Listener(library)
+        assignment = Assignment(library, listener, self._options.start, self._states.read, self._put)
+        commits = Commits(library, assignment, self._positions, self._states, self._clock)
+        if self._commits:
+            listener.commit = commits.revoked
+        lag = Lag(library, assignment, self._clock)
+        commits.metrics = lag.metrics = assignment.metrics = self._metrics
+        library.subscribe(topics=self._options.topics, pattern=self._options.pattern, listener=listener)
+        return _Parts(library, assignment, commits, lag)
+
+    def _put(self, arrival: Arrival) -> None:
+        if isinstance(arrival, Removed):
+            self._on_removed(arrival)
+        self._inbox.put(arrival)
+
+    def _poll_until_stopped(self, parts: _Parts) -> None:
+        commit_due = Deadline(self._options.commit_interval_s, self._clock)
+        measure_due = Deadline(MEASURE_S, self._clock)
+        patience = Deadline(self._options.give_up_after_s, self._clock)
+        while not self._stopping.is_set():
+            self._poll(parts)
+            if commit_due.expired:
+                self._commit(parts)
+                commit_due = Deadline(self._options.commit_interval_s, self._clock)
+            if measure_due.expired:
+                parts.lag.measure()
+                if self._is_connected(parts.library):
+                    patience = Deadline(self._options.give_up_after_s, self._clock)
+                self._look_for_broker(patience)
+                measure_due = Deadline(MEASURE_S, self._clock)
+
+    def _poll(self, parts: _Parts) -> None:
+        found: Mapping[TopicPartition, Sequence[Any]] = {}
+        try:
+            found = parts.library.poll(timeout_ms=POLL_MS)
+        except OffsetOutOfRangeError as error:
+            parts.assignment.out_of_range(error.args[0])
+        except NoOffsetForPartitionError:
+            pass  # settled below
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            log.warning("poll_failed", reason=repr(error))
+        finish_join(parts.library)
+        changed = parts.assignment.settle()
+        for place, records in found.items():
+            self._hand_on(parts, place, records)
+        self._control_flow(parts, changed=changed)
+
+    def _hand_on(self, parts: _Parts, place: TopicPartition, records: Sequence[Any]) -> None:
+        held = parts.assignment.held.get(place)
+        if held is None or self._closing.is_set():
+            return
+        raw = tuple(
+            RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
+            for record in records
+            if record.offset >= held.next_offset
+        )
+        if raw:
+            held.next_offset = raw[-1].offset + 1
+            held.time_ms = raw[-1].timestamp_ms
+            self._inbox.put(Records(partition_name(*place), held.generation, raw))
+
+    def _control_flow(self, parts: _Parts, *, changed: bool) -> None:
+        """Pause all while too much waits; polls go on, so nobody takes us for dead."""
+        held = parts.assignment.held
+        full = self._inbox.full or self._closing.is_set()
+        if held and full and (changed or not parts.paused):
+            parts.library.pause(*held)
+            parts.paused = True
+        elif held and not full and (changed or parts.paused) and (self._inbox.has_room or not parts.paused):
+            parts.library.resume(*held)
+            parts.paused = False
+
+    def _commit(self, parts: _Parts) -> None:
+        try:
+            if self._commits:
+                parts.commits.begin()
+            else:
+                parts.commits.make_state_topic(self._positions())
+        except (KafkaError, BrokerError) as error:
+            log.warning("commit_failed", reason=repr(error))
+
+    def _is_connected(self, library: KafkaConsumer) -> bool:
+        connected = bool(library.metrics()["consumer-metrics"]["connection-count"])
+        if connected and self._status.state != "running":
+            log.info("consumer_running", group_id=self._options.group_id)
+            self._status = Status("running")
+        elif not connected:
+            self._wait_for(self._status.waits_for or f"{','.join(self._options.servers)}: no connection")
+        return connected
+
+    def _look_for_broker(self, patience: Deadline) -> None:
+        """Say why nobody answers; raises SourceError when that has lasted too long."""
+        if self._status.state != "stalled":
+            return
+        try:
+            connect(self._options.servers, self._options.security, reads=self._options.topics, timeout_s=PROBE_S)
+        except BrokerError as error:
+            self._wait_for(str(error))
+        if patience.expired:
+            raise SourceError(f"{self._status.waits_for}; gave up after {self._options.give_up_after_s:g} s")
+
+    def _wait_for(self, reason: str) -> None:
+        if self._status != Status("stalled", reason):
+            log.warning("waiting_for_broker", reason=reason)
+        self._status = Status("stalled", reason)
+
+    def _leave(self, parts: _Parts) -> None:
+        within_s = self._finish_within_s or 0.0
+        if self._commits and self._stopping.is_set():
+            parts.commits.finish(within_s)
+        try:
+            parts.library.close(timeout_ms=round(within_s * 1000))
+        except KafkaError as error:
+            log.info("leave_failed", reason=repr(error))
+        self._states.close()
+        parts.lag.forget()
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What is there while there is a connection."""
+
+    library: KafkaConsumer
+    assignment: Assignment
+    commits: Commits
+    lag: Lag
+    paused: bool = False

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pengi_stream.audio.pcm import AudioFormat
+from pengi_stream.broker.inbox import RawRecord
 from pengi_stream.errors import AudioError
-from pengi_stream.sources.kafka_audio import Headers, RecordAudio, read_audio
+from pengi_stream.sources.kafka_audio import RecordAudio, read_audio
 from pengi_stream.sources.kafka_count import Count, Placed, begin, place
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, Gap, Position, SourceItem, Stream, StreamEnd
 
@@ -30,18 +31,6 @@ class StreamRules:
     """Of a partition, at once"""
     max_record_s: float = 120.0
     """Seconds of audio in a record"""
-
-
-@dataclass(frozen=True, slots=True)
-class RawRecord:
-    """A record as Kafka gives it."""
-
-    offset: int
-    timestamp_ms: int
-    """UTC"""
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pengi_stream.audio.pcm import AudioFormat
+from pengi_stream.broker.inbox import RawRecord
 from pengi_stream.clock import rfc3339
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.windower import Windower
-from pengi_stream.sources.kafka_partition import Counts, PartitionStreams, RawRecord, StreamRules
+from pengi_stream.sources.kafka_partition import Counts, PartitionStreams, StreamRules
 from pengi_stream.types import BadRecord, Frame, Gap, SourceItem, StreamEnd, Window
 
 RATE = 8_000

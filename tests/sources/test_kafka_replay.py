@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pengi_stream.audio.pcm import AudioFormat
+from pengi_stream.broker.inbox import RawRecord
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.watermark import Watermark
 from pengi_stream.engine.windower import Windower
-from pengi_stream.sources.kafka_partition import Counts, PartitionStreams, RawRecord, StreamRules
+from pengi_stream.sources.kafka_partition import Counts, PartitionStreams, StreamRules
 from pengi_stream.sources.kafka_state import PartitionState, decode_state, encode_state
 from pengi_stream.types import Gap, Position, Resumed, SourceItem, Window, WindowItem
 
