@@ -11,6 +11,7 @@ import yaml
 from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 
 from pengi_stream.broker.config import share_cluster
+from pengi_stream.broker.guarantee import trouble_with_exactly_once
 from pengi_stream.errors import ConfigError
 from pengi_stream.plugins import FrozenModel, Kind, PluginConfig, SinkConfig, SourceConfig, config_class, registered
 from pengi_stream.types import DecodingOptions, Prompt
@@ -178,12 +179,10 @@ class PipelineConfig(FrozenModel):
         ids = [prompt.id for prompt in self.prompts]
         if repeated := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")
-        ends = [*self.sources, *(sink for sink in self.sinks if sink.required)]
-        if self.delivery.guarantee == "exactly_once" and (other := {end.type for end in ends} - {"kafka"}):
-            raise ValueError(
-                "delivery.guarantee: exactly_once needs a Kafka source and Kafka sinks wherever they are required; "
-                f"found {', '.join(sorted(other))}"
-            )
+        if self.delivery.guarantee == "exactly_once":
+            required = [sink for sink in self.sinks if sink.required]
+            if trouble := trouble_with_exactly_once(self.sources, required, self.dead_letters):
+                raise ValueError(f"delivery.guarantee: {trouble}")
         return self
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
 from pengi_stream.clock import Deadline
@@ -59,6 +59,15 @@ class ReplayedSource(AudioSource, Protocol):
         ...
 
 
+class SourcePlace(Protocol):
+    """Up to where a source is done, as a transaction holds it. For Kafka a `broker.transactions.Place`."""
+
+    @property
+    def partitions(self) -> Collection[str]:
+        """Those that it is about: events of others have no place in its transaction."""
+        ...
+
+
 @runtime_checkable
 class TransactionalSource(ReplayedSource, Protocol):
     """A source whose place can be committed by a sink, together with the events that were made of it."""
@@ -68,9 +77,9 @@ class TransactionalSource(ReplayedSource, Protocol):
         gives. Called once, before `frames`."""
         ...
 
-    def place(self, positions: Sequence[Position]) -> object | None:
+    def place(self, positions: Sequence[Position]) -> SourcePlace | None:
         """What a transaction that makes `positions` durable must hold: offsets with their states, and the proof that
-        they are still ours. None while none of them is. For Kafka a `broker.transactions.Place`. Any thread; does not
+        they are still ours. It leaves out those that are not; None where that is all of them. Any thread; does not
         block."""
         ...
 
@@ -142,7 +151,7 @@ class EventSink(Protocol):
 class TransactionalSink(EventSink, Protocol):
     """Makes events and positions durable together or not at all."""
 
-    def commit(self, place: object) -> None:
+    def commit(self, place: SourcePlace) -> None:
         """Make what was written since the last commit, and what `TransactionalSource.place` gave, durable as one.
 
         Raises SinkError; with `retry_after_s` the same commit may succeed later. Raises StaleError where another worker

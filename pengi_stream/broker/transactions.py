@@ -21,6 +21,7 @@ from kafka.errors import (
 )
 from kafka.structs import ConsumerGroupMetadata, OffsetAndMetadata
 
+from pengi_stream.broker.config import partition_name
 from pengi_stream.broker.connect import admin_client, broker_error, connect, knock
 from pengi_stream.broker.library_log import tame_library_log
 from pengi_stream.broker.producer import (
@@ -53,6 +54,11 @@ class Place:
     records: Sequence[Record] = ()
     """States that are too large for an offset's metadata, and go to a topic"""
 
+    @property
+    def partitions(self) -> frozenset[str]:
+        """Their names in a Position"""
+        return frozenset(partition_name(topic, number) for topic, number in self.offsets)
+
 
 class TransactionalProducer:
     """Commits one transaction at a time. One thread only.
@@ -72,6 +78,8 @@ class TransactionalProducer:
 
         Raises StaleGenerationError; or BrokerError, with `retry_after_s` where the same transaction may succeed later.
         """
+        if place.group.generation_id < 0:  # the broker would not look whether we have the partitions
+            raise StaleGenerationError(f"group {place.group.group_id!r}: we are no member at the moment")
         library = self._opened()
         if self._unsure and self._is_committed(place):
             self._unsure = False

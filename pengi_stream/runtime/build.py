@@ -42,6 +42,7 @@ def build_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()
             max_wait_s=config.batch.max_wait_s,
             max_age_s=config.batch.max_age_s,
             give_up_after_s=config.delivery.give_up_after_s,
+            exactly_once=config.delivery.guarantee == "exactly_once",
             drain_s=config.shutdown.drain_s,
         )
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -71,7 +72,26 @@ class Channel(Generic[S, T]):
 
         Raises ChannelClosed after `abort`.
         """
+        return self._get(math.inf)
+
+    def get_many(self, most: int, wait_s: float = math.inf) -> list[T]:
+        """At least one item, as `get`, and with it what else is ready, `most` at most; empty: closed.
+
+        Raises TimeoutError when nothing comes in `wait_s`."""
+        first = self._get(wait_s)
+        if first is None:
+            return []
+        items = [first]
         with self._changed:
+            now_s = self._clock.monotonic_s()
+            while len(items) < most and (item := self._buffer.take(now_s)) is not None:
+                items.append(item)
+            self._changed.notify_all()
+        return items
+
+    def _get(self, wait_s: float) -> T | None:
+        with self._changed:
+            until_s = self._clock.monotonic_s() + wait_s
             while True:
                 if self._aborted:
                     raise ChannelClosed
@@ -82,21 +102,11 @@ class Channel(Generic[S, T]):
                     return item
                 if self._producers == 0 and len(self._buffer) == 0:
                     return None
+                if now_s >= until_s:
+                    raise TimeoutError
                 ready_at_s = self._buffer.ready_at_s(now_s)
-                self._changed.wait(None if ready_at_s is None else max(0.0, ready_at_s - now_s))
-
-    def get_many(self, most: int) -> list[T]:
-        """At least one item, as `get`, and with it what else is ready, `most` at most; empty: closed."""
-        first = self.get()
-        if first is None:
-            return []
-        items = [first]
-        with self._changed:
-            now_s = self._clock.monotonic_s()
-            while len(items) < most and (item := self._buffer.take(now_s)) is not None:
-                items.append(item)
-            self._changed.notify_all()
-        return items
+                wake_s = until_s if ready_at_s is None else min(until_s, ready_at_s)
+                self._changed.wait(None if wake_s == math.inf else max(0.0, wake_s - now_s))
 
     def close(self) -> None:
         """One producer is done; after the last one, consumers get the rest and then None."""

@@ -14,7 +14,7 @@ import structlog
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.engine.events import drop_event, gap_event, source_event, text_event
 from pengi_stream.engine.reorder import Begun, Finished, Reorder
-from pengi_stream.errors import ModelError
+from pengi_stream.errors import ModelError, SinkError
 from pengi_stream.metrics import Metrics
 from pengi_stream.protocols import AudioLanguageModel, ConcurrentModel, DeadLetterSink
 from pengi_stream.runtime.channel import Channel
@@ -32,24 +32,49 @@ OPEN_PER_THREAD = 4  # batches that were taken from the batcher and did not reac
 class DeadLetters:
     """Keeps bad records where the user wants them, and counts those that had nowhere to go. Any thread."""
 
-    def __init__(self, sink: DeadLetterSink | None) -> None:
+    def __init__(
+        self,
+        sink: DeadLetterSink | None,
+        *,
+        clock: Clock,
+        give_up_after_s: float,
+        stopping: threading.Event,
+        in_transactions: bool = False,
+    ) -> None:
         self._sink = sink
+        self._clock = clock
+        self._give_up_after_s = give_up_after_s
+        self._stopping = stopping
+        self._in_transactions = in_transactions  # then a sink keeps them, together with the events
         self._lock = threading.Lock()
         self.unkept = 0
         """Bad records that were only logged"""
 
     def keep(self, record: BadRecord) -> None:
-        """Returns when `record` is durable. Raises SinkError."""
+        """Returns when `record` is durable. Raises SinkError when nobody took it for too long."""
         with self._lock:
             if self._sink is None:
                 self.unkept += 1
-                return
-            self._sink.write(record)
-            self._sink.flush(Deadline(DEAD_LETTER_FLUSH_S))
+            elif not self._in_transactions:
+                self._sink.write(record)
+                self._flush(self._sink)
 
     def close(self) -> None:
         if self._sink is not None:
             self._sink.close()
+
+    def _flush(self, sink: DeadLetterSink) -> None:
+        patience = Deadline(self._give_up_after_s, self._clock)
+        while True:
+            try:
+                sink.flush(Deadline(DEAD_LETTER_FLUSH_S, self._clock))
+            except SinkError as error:
+                if error.retry_after_s is None or patience.expired or self._stopping.is_set():
+                    raise
+                log.warning("dead_letters_retry", reason=str(error), retry_after_s=error.retry_after_s)
+                self._stopping.wait(min(error.retry_after_s, patience.remaining_s()))
+            else:
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +85,8 @@ class Part:
     events: tuple[Event, ...] = ()
     fate: str = ""
     """What became of the request, where it was one"""
+    bad: BadRecord | None = None
+    """Why there is a dead letter, where there is one"""
 
 
 Parts = tuple[Part, ...]
@@ -122,7 +149,7 @@ class Inference:
         for part in parts:
             if part.fate:
                 self.metrics.ledgers.leave("requests", part.fate)
-            self.outlets.deliver(part.work, part.events)
+            self.outlets.deliver(part.work, part.events, part.bad)
 
     def _parts(self, item: Ready) -> Iterator[Part]:
         match item:
@@ -134,7 +161,7 @@ class Inference:
                 yield Part(item, (gap_event(item, self.pipeline),))
             case BadRecord():
                 self.dead_letters.keep(item)
-                yield Part(item, (source_event(item, self.pipeline),))
+                yield Part(item, (source_event(item, self.pipeline),), bad=item)
             case StreamEnd():
                 yield Part(item)
 
@@ -178,7 +205,7 @@ class Inference:
         )
         log.error("request_failed", stream_id=window.stream.id, reason=record.reason)
         self.dead_letters.keep(record)
-        return Part(window, (source_event(record, self.pipeline),), "failed")
+        return Part(window, (source_event(record, self.pipeline),), "failed", record)
 
 
 def _streams(item: Ready) -> frozenset[str]:

@@ -15,7 +15,7 @@ from pengi_stream.protocols import EventSink, Watched
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
 from pengi_stream.runtime.tracker import Tracker
 from pengi_stream.status import Status
-from pengi_stream.types import NS_PER_S, Event, Window, WindowItem
+from pengi_stream.types import NS_PER_S, BadRecord, Event, Window, WindowItem
 
 log = structlog.get_logger()
 
@@ -30,6 +30,8 @@ class Delivery:
 
     work: WindowItem
     events: tuple[Event, ...]
+    bad: BadRecord | None = None
+    """What is to be a dead letter, where it is kept by the sink's transaction"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +43,31 @@ class NamedSink:
     required: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OutletTools:
+    """What all outlets of a pipeline share."""
+
+    tracker: Tracker
+    metrics: Metrics
+    clock: Clock
+    give_up_after_s: float
+    """A required sink that refuses for so long ends the run."""
+    stopping: threading.Event
+
+
 class Outlet:
     """Writes deliveries to one sink, and tells the tracker when they are durable."""
 
-    def __init__(
-        self,
-        named: NamedSink,
-        *,
-        tracker: Tracker,
-        metrics: Metrics,
-        clock: Clock,
-        give_up_after_s: float,
-        stopping: threading.Event,
-    ) -> None:
+    def __init__(self, named: NamedSink, tools: OutletTools) -> None:
         self.name = named.name
         self.required = named.required
         self._sink = named.sink
-        self._tracker = tracker
-        self._metrics = metrics
-        self._clock = clock
-        self._give_up_after_s = give_up_after_s
-        self._stopping = stopping
+        self._tools = tools
         self._waits_for = ""
         for outcome in ("durable", "dropped"):  # 0 is shown too: a rate needs where a counter began
-            metrics.events.labels(self.name, outcome)
+            tools.metrics.events.labels(self.name, outcome)
         buffer = Fifo[Delivery](CAPACITY) if named.required else DropOldest(CAPACITY, lambda _: True, self._dropped)
-        self.channel: Channel[Delivery, Delivery] = Channel(buffer, clock=clock)
+        self.channel: Channel[Delivery, Delivery] = Channel(buffer, clock=tools.clock)
 
     def work(self) -> None:
         """Until the channel ends. Raises SinkError when a required sink has refused for too long."""
@@ -86,7 +87,7 @@ class Outlet:
     def _reach(self) -> None:
         """A flush of nothing tells that the sink is there, before any audio is spent on it."""
         try:
-            self._until_accepted(lambda: self._sink.flush(Deadline(FLUSH_S, self._clock)))
+            self._until_accepted(lambda: self._sink.flush(Deadline(FLUSH_S, self._tools.clock)))
         except SinkError as error:
             if self.required:
                 raise
@@ -97,19 +98,20 @@ class Outlet:
         if events:
             try:
                 self._until_accepted(lambda: self._sink.write(events))
-                self._until_accepted(lambda: self._sink.flush(Deadline(FLUSH_S, self._clock)))
+                self._until_accepted(lambda: self._sink.flush(Deadline(FLUSH_S, self._tools.clock)))
             except SinkError as error:
                 if self.required:
                     raise
                 log.error("events_lost", sink=self.name, events=len(events), reason=str(error))
-                self._metrics.events.labels(self.name, "dropped").inc(len(events))
+                self._tools.metrics.events.labels(self.name, "dropped").inc(len(events))
                 return
-            self._metrics.events.labels(self.name, "durable").inc(len(events))
+        self._written(deliveries)
         if self.required:
-            self._acknowledge(deliveries)
+            for delivery in deliveries:
+                self._tools.tracker.done(delivery.work)
 
     def _until_accepted(self, attempt: Callable[[], None]) -> None:
-        patience = Deadline(self._give_up_after_s, self._clock)
+        patience = Deadline(self._tools.give_up_after_s, self._tools.clock)
         while True:
             try:
                 attempt()
@@ -118,28 +120,31 @@ class Outlet:
                     raise
                 self._waits_for = str(error)
                 log.warning("sink_retry", sink=self.name, reason=str(error), retry_after_s=error.retry_after_s)
-                if self._stopping.wait(min(error.retry_after_s, patience.remaining_s())):
+                if self._tools.stopping.wait(min(error.retry_after_s, patience.remaining_s())):
                     attempt()
                     return
             else:
                 self._waits_for = ""
                 return
 
-    def _acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        now_s = self._clock.monotonic_s()
-        utc_ns = self._clock.utc_ns()
+    def _written(self, deliveries: Sequence[Delivery]) -> None:
+        """Count what is durable by now."""
+        self._tools.metrics.events.labels(self.name, "durable").inc(sum(len(each.events) for each in deliveries))
+        if not self.required:
+            return
+        now_s = self._tools.clock.monotonic_s()
+        utc_ns = self._tools.clock.utc_ns()
         for delivery in deliveries:
             if isinstance(delivery.work, Window) and delivery.events:
                 self._observe(delivery.work, now_s, utc_ns)
-            self._tracker.done(delivery.work)
 
     def _observe(self, window: Window, now_s: float, utc_ns: int) -> None:
-        self._metrics.latency_s.observe(now_s - window.ready_s)
+        self._tools.metrics.latency_s.observe(now_s - window.ready_s)
         if window.stream.live or window.position is not None:  # a file's times say nothing of now
-            self._metrics.end_to_end_s.observe((utc_ns - window.end_ns) / NS_PER_S)
+            self._tools.metrics.end_to_end_s.observe((utc_ns - window.end_ns) / NS_PER_S)
 
     def _dropped(self, delivery: Delivery) -> None:
-        self._metrics.events.labels(self.name, "dropped").inc(len(delivery.events))
+        self._tools.metrics.events.labels(self.name, "dropped").inc(len(delivery.events))
 
 
 class Outlets:
@@ -149,9 +154,9 @@ class Outlets:
         self._outlets = outlets
         self._tracker = tracker
 
-    def deliver(self, work: WindowItem, events: Sequence[Event] = ()) -> None:
+    def deliver(self, work: WindowItem, events: Sequence[Event] = (), bad: BadRecord | None = None) -> None:
         """Send a finished part of `work` to every sink; blocks while a required one is full."""
-        delivery = Delivery(work, tuple(events))
+        delivery = Delivery(work, tuple(events), bad)
         for outlet in self._outlets:
             outlet.channel.put(delivery)
         if not any(outlet.required for outlet in self._outlets):

@@ -9,27 +9,29 @@ from functools import partial
 
 import structlog
 
-from pengi_stream.clock import Clock, SystemClock
+from pengi_stream.clock import Clock, Deadline, SystemClock
 from pengi_stream.engine.batcher import Batcher
 from pengi_stream.engine.gate import Gate
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, Measured
+from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, Measured, ReplayedSource
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
 from pengi_stream.runtime.health import health
 from pengi_stream.runtime.inference import DeadLetters, Inference
 from pengi_stream.runtime.intake import Asked, Intake, Ready, read_source
-from pengi_stream.runtime.outlets import NamedSink, Outlet, Outlets
+from pengi_stream.runtime.outlets import NamedSink, Outlet, Outlets, OutletTools
 from pengi_stream.runtime.stage import Abortable, Closable, Stage
 from pengi_stream.runtime.tracker import Tracker
+from pengi_stream.runtime.transactions import TransactionalOutlet, transactional
 from pengi_stream.status import Health
 from pengi_stream.types import Frame, Prompt, SourceItem
 
 log = structlog.get_logger()
 
 FRAMES_WAITING = 256  # frames between a source and its windower
+FINISH_S = 10.0  # for the last commits
 BATCHES_WAITING = 4  # batches' worth of stored requests between the windowers and the model
 
 
@@ -57,6 +59,8 @@ class Parts:
     max_wait_s: float = 0.25
     max_age_s: float = 30.0
     give_up_after_s: float = 60.0
+    exactly_once: bool = False
+    """Events, dead letters and the place of the source are one transaction."""
     drain_s: float = 30.0
 
 
@@ -86,9 +90,18 @@ class Pipeline:
         self._errors: list[str] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._dead_letters = DeadLetters(parts.dead_letters)
+        self._dead_letters = DeadLetters(
+            parts.dead_letters,
+            clock=self._clock,
+            give_up_after_s=parts.give_up_after_s,
+            stopping=self._stopping,
+            in_transactions=parts.exactly_once,
+        )
         self._tracker = Tracker([part.source.commit for part in parts.sources])
-        self._outlets = [self._outlet(sink) for sink in parts.sinks]
+        for number, part in enumerate(parts.sources):
+            if isinstance(part.source, ReplayedSource):
+                part.source.follow(self._tracker.progress(number))
+        self._outlets = self._make_outlets()
         self._requests = self._request_channel()
         self._stages = [*self._intake_stages(), self._model_stage(), *self._sink_stages()]
         self._measure()
@@ -105,6 +118,7 @@ class Pipeline:
                 part.source.close()
             watcher.join(self._parts.drain_s)
         abandoned = self._abandon()
+        self._finish_sources()
         return Outcome(tuple(self._errors), self._dead_letters.unkept, abandoned)
 
     def stop(self) -> None:
@@ -115,6 +129,12 @@ class Pipeline:
     def health(self) -> Health:
         """How its stages, sources and required sinks are now. Any thread; does not block."""
         return health(self._stages, [part.source for part in self._parts.sources], self._outlets)
+
+    def _finish_sources(self) -> None:
+        deadline = Deadline(FINISH_S)
+        for part in self._parts.sources:
+            if isinstance(part.source, ReplayedSource):
+                part.source.finish(deadline)
 
     def _measure(self) -> None:
         parts = self._parts
@@ -204,15 +224,16 @@ class Pipeline:
         )
         return Channel(batcher, producers=len(parts.sources), clock=self._clock)
 
-    def _outlet(self, sink: NamedSink) -> Outlet:
-        return Outlet(
-            sink,
-            tracker=self._tracker,
-            metrics=self.metrics,
-            clock=self._clock,
-            give_up_after_s=self._parts.give_up_after_s,
-            stopping=self._stopping,
-        )
+    def _make_outlets(self) -> list[Outlet]:
+        parts = self._parts
+        tools = OutletTools(self._tracker, self.metrics, self._clock, parts.give_up_after_s, self._stopping)
+        outlets = [Outlet(sink, tools) for sink in parts.sinks if not (parts.exactly_once and sink.required)]
+        if parts.exactly_once:
+            sources = [part.source for part in parts.sources]
+            required = [sink for sink in parts.sinks if sink.required]
+            ends = transactional(sources, required, parts.dead_letters, self._tracker.progress(0))
+            outlets.append(TransactionalOutlet(required[0].name, ends, tools))
+        return outlets
 
     def _frame_dropped(self, item: SourceItem) -> None:
         self.metrics.frames_dropped.inc()

@@ -64,16 +64,18 @@ class Tracker:
                     watermark.read(item.stream, item.position, hold)
                     self._commit(source)
 
-    def done(self, work: WindowItem) -> None:
-        """One part of `work` is durable in a required sink."""
+    def done(self, work: WindowItem) -> bool:
+        """One part of `work` is durable in a required sink; whether it was the last."""
         with self._lock:
             entry = self._open[id(work)]
             entry.parts -= 1
-            if entry.parts == 0:
-                del self._open[id(work)]
-                self._watermarks[entry.source].done(id(work))
-                if work.position is not None:
-                    self._commit(entry.source)
+            if entry.parts > 0:
+                return False
+            del self._open[id(work)]
+            self._watermarks[entry.source].done(id(work))
+            if work.position is not None:
+                self._commit(entry.source)
+            return True
 
     def is_stale(self, source: int, item: SourceItem) -> bool:
         """Whether `item` is of a partition that another worker has by now."""

@@ -11,6 +11,7 @@ from pengi_stream.clock import Deadline, SystemClock
 from pengi_stream.errors import BrokerError, SinkError, StaleError
 from pengi_stream.metrics import Metrics
 from pengi_stream.plugins import SinkConfig
+from pengi_stream.protocols import SourcePlace
 from pengi_stream.types import Event
 from pengi_stream.wire import CONTENT_TYPE, event_to_json
 
@@ -66,7 +67,7 @@ class KafkaSink:
         except BrokerError as error:
             raise SinkError(str(error), error.retry_after_s) from error
 
-    def commit(self, place: object) -> None:
+    def commit(self, place: SourcePlace) -> None:
         from pengi_stream.broker.transactions import Place, StaleGenerationError
 
         if not isinstance(place, Place):
