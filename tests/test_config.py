@@ -39,6 +39,22 @@ def test_an_item_of_a_list_is_overridden_by_its_index() -> None:
     assert config.sources[0].model_dump()["path"] == "b.wav"
 
 
+KAFKA = {"type": "kafka", "bootstrap_servers": ["a:9092"]}
+
+
+def exactly_once(**parts: object) -> dict[str, object]:
+    """A pipeline from Kafka to Kafka, with `parts` in place of others."""
+    source = {**KAFKA, "topics": ["audio"], "group_id": "g"}
+    console = {"type": "console", "required": False}
+    ends = {"sources": [source], "sinks": [{**KAFKA, "topic": "events"}, console]}
+    letters = {"dead_letters": {"type": "kafka", "topic": "dead"}}
+    return {**ends, **letters, "delivery": {"guarantee": "exactly_once"}, **parts}
+
+
+def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
+    assert parsed({**MINIMAL, **exactly_once()}).delivery.guarantee == "exactly_once"
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -56,6 +72,15 @@ def test_an_item_of_a_list_is_overridden_by_its_index() -> None:
         ({"prompts": [{"id": "a", "task": "events", "labels": ["dog", " "]}]}, ["prompts.0", "empty label"]),
         ({"prompts": [{"id": "a", "task": "events", "labels": ["x", "x"]}]}, ["prompts.0", "a label twice"]),
         ({"delivery": {"guarantee": "exactly_once"}}, ["exactly_once", "Kafka", "console, file"]),
+        (
+            exactly_once(dead_letters={"type": "jsonl", "path": "dead"}),
+            ["exactly_once needs a Kafka source, and Kafka sinks and dead letters", "found jsonl"],
+        ),
+        (exactly_once(sinks=[{**KAFKA, "topic": "a"}, {**KAFKA, "topic": "b"}]), ["one sink", "found 1 and 2"]),
+        (
+            exactly_once(sinks=[{**KAFKA, "topic": "a", "bootstrap_servers": ["b:9092"]}]),
+            ["one cluster", "found a:9092; b:9092"],
+        ),
     ],
 )
 def test_a_wrong_file_names_the_place_and_the_mend(data: dict[str, object], words: list[str]) -> None:
