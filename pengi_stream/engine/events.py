@@ -7,7 +7,18 @@ import uuid
 from fractions import Fraction
 
 from pengi_stream.clock import rfc3339
-from pengi_stream.types import BadRecord, Event, EventType, Gap, Generation, Prompt, Shed, Stream
+from pengi_stream.types import (
+    BadRecord,
+    DecodingOptions,
+    Event,
+    EventType,
+    Gap,
+    Generation,
+    Position,
+    Prompt,
+    Shed,
+    Stream,
+)
 
 NAMESPACE = uuid.UUID("6f0a7c64-8d0b-5c8e-9a53-70656e676900")
 CONFIDENCE_DIGITS = 4  # what holds steady between batches of different size
@@ -18,12 +29,21 @@ def event_id(
     kind: EventType, stream: Stream, first_sample: int, prompt: Prompt | None = None, model_identity: str = ""
 ) -> str:
     """The same event has the same id, whenever and however often it is made (uuid5)."""
-    asked = None
-    if prompt is not None:
-        options = prompt.options
-        asked = [prompt.text, *prompt.labels, options.beams, options.max_new_tokens, options.temperature]
+    asked = None if prompt is None else _asked(prompt)
     name = json.dumps([kind, stream.id, stream.session, first_sample, asked, model_identity])
     return str(uuid.uuid5(NAMESPACE, name))
+
+
+def _asked(prompt: Prompt) -> list[object]:
+    """What an answer depends on; options that came later count only where they are used, so that old ids stay."""
+    options, plain = prompt.options, DecodingOptions()
+    later = {
+        name: getattr(options, name)
+        for name in ("sample", "top_p", "seed", "add_text", "stop")
+        if getattr(options, name) != getattr(plain, name)
+    }
+    first = [prompt.text, *prompt.labels, options.beams, options.max_new_tokens, options.temperature]
+    return [*first, later] if later else first
 
 
 def text_event(generation: Generation, pipeline: str, model_identity: str, processed_at_ns: int) -> Event:
@@ -45,9 +65,19 @@ def text_event(generation: Generation, pipeline: str, model_identity: str, proce
     }
     if generation.scores is not None:
         data["scores"] = {label: round(score, DIGITS) for label, score in generation.scores.items()}
+    if window.position is not None:
+        data["origin"] = _origin(window.position)
     kind: EventType = "pengi_stream.text"
     identity = event_id(kind, window.stream, window.first_sample, prompt, model_identity)
     return Event(identity, kind, pipeline, window.stream.id, window.start_ns, data, window)
+
+
+def _origin(position: Position) -> dict[str, object]:
+    """Of the record in which a window begins, or the one before."""
+    topic, _, number = position.partition.rpartition("/")
+    if number.isdigit():
+        return {"topic": topic, "partition": int(number), "offset": position.offset}
+    return {"partition": position.partition, "offset": position.offset}
 
 
 def gap_event(gap: Gap, pipeline: str) -> Event:

@@ -12,6 +12,7 @@ from pengi_stream.types import (
     DecodingOptions,
     Gap,
     Generation,
+    Position,
     Prompt,
     Request,
     Shed,
@@ -58,6 +59,12 @@ def test_a_text_event_carries_what_the_wire_format_promises() -> None:
         "door",
         3_360_000_000,
     )
+
+
+def test_a_text_that_came_from_kafka_says_from_which_record_on() -> None:
+    window = replace(WINDOW, position=Position("audio-in/3", 41))
+    event = text_event(replace(GENERATION, request=Request(window, PROMPT)), "kitchen", "mini", 0)
+    assert event.data["origin"] == {"topic": "audio-in", "partition": 3, "offset": 41}
 
 
 def test_a_repeat_has_the_same_id_whatever_was_said_and_when() -> None:

@@ -117,7 +117,7 @@ class Worker:
 
 def facts(out: WindowItem) -> tuple[object, ...]:
     assert out.position is not None
-    offset = None if isinstance(out, Window) else out.position.offset
+    offset = out.position.offset
     common = (type(out).__name__, out.stream, offset)
     match out:
         case Window():
