@@ -81,6 +81,7 @@ class Outbox:
         taken at another try either is forgotten."""
         if self._transactions is None:
             self._transactions = TransactionalProducer(self._options, f"pengi-stream-{uuid4()}")
+        began_s = self._clock.monotonic_s()
         try:
             with self._measured(len(self._waiting)):
                 self._make_topics()
@@ -90,6 +91,8 @@ class Outbox:
                 self._waiting.clear()
             raise
         self._waiting.clear()
+        if self._metrics is not None:
+            self._metrics.commit_s.observe(self._clock.monotonic_s() - began_s)
 
     def close(self) -> None:
         """Let go of the connection and forget what was not acknowledged. Any number of times."""
