@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from kafka import KafkaConsumer, TopicPartition
-from kafka_cluster import Kafka
-from support import COMMAND, environment
+import httpx
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka_cluster import Kafka, free_ports, wait_for
+from ledgers import ledgers_of
+from support import COMMAND, environment, tone
 
 ROOT = Path(__file__).parents[2]
+RATE = 44_100
 FAKE = ("--set", "model={type: fake, window_s: 2}")
 
 
@@ -29,6 +36,38 @@ def events(kafka: Kafka, topic: str) -> list[dict[str, object]]:
         consumer.close()
 
 
+def texts(kafka: Kafka, topic: str) -> list[dict[str, object]]:
+    return [event for event in events(kafka, topic) if event["type"] == "pengi_stream.text"]
+
+
+def produce(kafka: Kafka, topic: str, seconds: float) -> None:
+    """A stream `kitchen` of PCM and its end."""
+    sound = (tone(seconds, RATE) * 32_767).astype("<i2").tobytes()
+    producer = KafkaProducer(bootstrap_servers=kafka.servers, **kafka.client_options)
+    for start in range(0, len(sound), RATE):
+        producer.send(topic, key=b"kitchen", value=sound[start : start + RATE])
+    producer.send(topic, key=b"kitchen", value=None)
+    producer.flush()
+    producer.close()
+
+
+def sample(scrape: str, name: str) -> float:
+    """The value of a metric without labels."""
+    found = [line.split(" ")[1] for line in scrape.splitlines() if line.startswith(f"{name} ")]
+    return float(found[0])
+
+
+@contextmanager
+def running(command: str, pipeline: str, sets: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """`pengi-stream COMMAND PIPELINE --set ...` with the fake model, killed at the end if it still runs."""
+    words = [*COMMAND, command, pipeline, *(word for each in sets for word in ("--set", each))]
+    with subprocess.Popen([*words, *FAKE], cwd=ROOT, env=environment()) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_files_become_events_in_kafka(kafka: Kafka, tmp_path: Path) -> None:
     topic = kafka.new_topic()
     sets = [
@@ -44,3 +83,34 @@ def test_files_become_events_in_kafka(kafka: Kafka, tmp_path: Path) -> None:
     starts = [event["data"]["offset_s"] for event in found]  # type: ignore[index]
     assert starts == sorted(starts)
     assert len(starts) > 20  # a window each second of 40, less the silence
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
+def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, tmp_path: Path, guarantee: str) -> None:
+    audio, topic, dead = (kafka.new_topic() for _ in range(3))
+    [port] = free_ports(1)
+    sets = [
+        f"sources.0.bootstrap_servers={kafka.bootstrap}",
+        f"sources.0.topics=[{audio}]",
+        f"sinks.0.bootstrap_servers={kafka.bootstrap}",
+        f"sinks.0.topic={topic}",
+        f"dead_letters.topic={dead}",
+        f"delivery.guarantee={guarantee}",
+        f"server.port={port}",
+    ]
+    produce(kafka, audio, seconds=7)
+    with running("run", "pipelines/kafka-to-kafka.yaml", sets) as process:
+        wait_for(lambda: len(texts(kafka, topic)) >= 6, "six events")
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+        assert client.get("/readyz").status_code == 200
+        for ledger in ledgers_of(scrape := client.get("/metrics").text).values():
+            ledger.assert_balanced()
+        assert f'pengi_stream_lag_records{{partition="{audio}/0"}} 0.0' in scrape
+        assert sample(scrape, "pengi_stream_end_to_end_seconds_count") >= 6
+        assert sample(scrape, "pengi_stream_rebalances_total") >= 1
+        wait_for(lambda: sample(client.get("/metrics").text, "pengi_stream_commit_seconds_count") > 0, "a commit")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    found = texts(kafka, topic)
+    assert {event["subject"] for event in found} == {"kitchen"}
+    assert [event["data"]["offset_s"] for event in found] == [0, 1, 2, 3, 4, 5]  # type: ignore[index]
