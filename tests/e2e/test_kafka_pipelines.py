@@ -14,6 +14,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka_cluster import Kafka, free_ports, wait_for
 from ledgers import ledgers_of
+from pulse import Pulse
 from support import COMMAND, environment, tone
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +59,12 @@ def sample(scrape: str, name: str) -> float:
 
 
 @contextmanager
-def running(command: str, pipeline: str, sets: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: str, pipeline: str, sets: Sequence[str], env: dict[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """`pengi-stream COMMAND PIPELINE --set ...` with the fake model, killed at the end if it still runs."""
     words = [*COMMAND, command, pipeline, *(word for each in sets for word in ("--set", each))]
-    with subprocess.Popen([*words, *FAKE], cwd=ROOT, env=environment()) as process:
+    with subprocess.Popen([*words, *FAKE], cwd=ROOT, env=env or environment()) as process:
         try:
             yield process
         finally:
@@ -83,6 +86,16 @@ def test_files_become_events_in_kafka(kafka: Kafka, tmp_path: Path) -> None:
     starts = [event["data"]["offset_s"] for event in found]  # type: ignore[index]
     assert starts == sorted(starts)
     assert len(starts) > 20  # a window each second of 40, less the silence
+
+
+def test_what_the_microphone_hears_becomes_events_in_kafka(kafka: Kafka, pulse: Pulse) -> None:
+    topic = kafka.new_topic()
+    sets = [f"sinks.0.bootstrap_servers={kafka.bootstrap}", f"sinks.0.topic={topic}"]
+    with pulse.tone(440), running("run", "pipelines/mic-to-kafka.yaml", sets, pulse.env) as process:
+        wait_for(lambda: texts(kafka, topic), "an event")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert " 440 Hz" in str(texts(kafka, topic)[0]["data"])
 
 
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
