@@ -6,7 +6,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -142,8 +142,8 @@ def _folder(variable: str, content: str) -> Path:
     return Path(os.environ[variable])
 
 
-def assert_close(found: Tensor, expected: NDArray[np.float32]) -> None:
-    np.testing.assert_allclose(found.cpu().numpy(), expected, rtol=0, atol=TOLERANCE * np.abs(expected).max())
+def assert_close(found: Tensor, expected: NDArray[np.float32], tolerance: float = TOLERANCE) -> None:
+    np.testing.assert_allclose(found.cpu().numpy(), expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
 def test_the_log_mel_spectrogram(published: Published) -> None:
@@ -231,6 +231,17 @@ def test_a_batch_says_what_the_published_code_and_single_windows_say(published: 
         if (clip, prompt, 3, 1.0) in BEAMS:
             best = [int(token) for token in published.golden[f"beam_{clip}_{prompt}_3_1.0_tokens"][0].split()]
             assert alone.text == published.checkpoint.tokenizer.decode(best[:-1]).strip()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.03), (torch.float16, 0.005)])
+def test_lower_precision_stays_near(published: Published, dtype: torch.dtype, tolerance: float) -> None:
+    checkpoint = load_checkpoint(published.folder)
+    PengiModel(checkpoint, published.device, dtype)
+    lower = replace(published, checkpoint=checkpoint)
+    assert_close(lower.audio_prefixes[:, ::4, ::16].float(), published.golden["audio_prefix"], tolerance)
+    assert_close(lower.prompt_prefixes[:, ::4, ::16].float(), published.golden["prompt_prefix"], tolerance)
+    logprobs = lower.context(0, 0).logits.float().log_softmax(dim=-1)
+    assert_close(logprobs[0, ::97], published.golden["first_logprobs_0_0"], tolerance)
 
 
 def _request(model: PengiModel, published: Published, clip: int, prompt: int, options: DecodingOptions) -> Request:
