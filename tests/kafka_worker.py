@@ -163,10 +163,11 @@ class Workers:
         for process in list(self.running):
             self.stop(process)
 
-    def events(self) -> list[dict[str, object]]:
-        """Whole lines of all workers, those of each in order, without the time at which they were made."""
+    def events(self, number: int | None = None) -> list[dict[str, object]]:
+        """Whole lines of one worker, or of all, without the time at which they were made."""
         found = []
-        for path in sorted(self.folder.glob(f"{self.group}-*.jsonl")):
+        which = "*" if number is None else f"{number:02}"
+        for path in sorted(self.folder.glob(f"{self.group}-{which}.jsonl")):
             for line in path.read_text().splitlines(keepends=True):
                 if line.endswith("\n"):
                     event = json.loads(line)
