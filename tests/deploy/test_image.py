@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -13,8 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from containers import container, health_check, instructions
 from kafka_cluster import free_ports, wait_for
-from support import COMMAND, environment
+from support import environment
 
 from pengi_stream.config import ServerConfig
 from pengi_stream.metrics import Metrics
@@ -24,25 +24,13 @@ from pengi_stream.status import Health
 ROOT = Path(__file__).parents[2]
 
 
-def instructions() -> list[tuple[str, str]]:
-    """The Dockerfile's, as (`COPY`, `the rest`)."""
-    lines = (ROOT / "deploy/Dockerfile").read_text().splitlines()
-    text = "\n".join(line for line in lines if not line.startswith("#")).replace("\\\n", " ")
-    found = [line.partition(" ") for line in text.splitlines() if line.strip()]
-    return [(name, " ".join(rest.split())) for name, _, rest in found]
-
-
-def all_of(name: str) -> list[str]:
-    return [rest for found, rest in instructions() if found == name]
-
-
 @pytest.fixture
 def context(tmp_path: Path) -> Path:
     """What `.dockerignore` lets into the build, copied where `COPY` puts it."""
     kept = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     folder = tmp_path / "src"
     folder.mkdir()
-    for *sources, target in (rest.split() for rest in all_of("COPY") if not rest.startswith("--from")):
+    for *sources, target in (rest.split() for rest in instructions("COPY") if not rest.startswith("--from")):
         assert set(sources) <= kept, "a COPY names what .dockerignore keeps out"
         for source in sources:
             if (ROOT / source).is_dir():
@@ -53,7 +41,7 @@ def context(tmp_path: Path) -> Path:
 
 
 def test_what_is_copied_installs_and_runs_without_the_repository(context: Path, tmp_path: Path) -> None:
-    [install] = [run for run in all_of("RUN") if run.endswith(" .")]
+    [install] = [run for run in instructions("RUN") if run.endswith(" .")]
     assert install == "pip install -c constraints.txt ."
     here = ["--no-deps", "--no-build-isolation", "--target", str(tmp_path / "site")]  # the rest is installed already
     pip = [sys.executable, "-m", *install.split(), "-q", *here]
@@ -70,46 +58,16 @@ def test_what_is_copied_installs_and_runs_without_the_repository(context: Path, 
 
 
 def test_the_image_starts_our_command_and_not_as_root() -> None:
-    assert all_of("ENTRYPOINT") == ['["pengi-stream"]']
-    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", all_of("USER")[-1])
-
-
-@dataclass
-class Check:
-    """The image's health check, asking a port of ours."""
-
-    port: int
-
-    def passes(self) -> bool:
-        [rest] = all_of("HEALTHCHECK")
-        command = json.loads(rest.partition(" CMD ")[2])
-        assert command[0] == "python"
-        ended = subprocess.run(
-            [sys.executable, *command[1:]],
-            env={**environment(), "PENGI_STREAM_SERVER__PORT": str(self.port)},
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-        return ended.returncode == 0
+    assert instructions("ENTRYPOINT") == ['["pengi-stream"]']
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", instructions("USER")[-1])
 
 
 def test_the_health_check_passes_while_a_pipeline_runs_with_the_images_variables(tmp_path: Path) -> None:
     [port] = free_ports(1)
-    image = dict(pair.split("=", 1) for pair in all_of("ENV")[-1].split())
-    variables = {name: value for name, value in image.items() if name.startswith("PENGI_STREAM_")}
-    assert variables == {"PENGI_STREAM_SERVER__HOST": "0.0.0.0", "PENGI_STREAM_SERVER__PORT": "9464"}
-    ours = {"PENGI_STREAM_SERVER__HOST": "127.0.0.1", "PENGI_STREAM_SERVER__PORT": str(port)}
-    pipeline = {"model": {"type": "fake"}, "sources": [{"type": "synthetic", "realtime": True}]}
-    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(pipeline))
-    check = Check(port)
-    assert not check.passes()
-    command = [*COMMAND, "run", "pipeline.yaml"]
-    with subprocess.Popen(command, cwd=tmp_path, env={**environment(), **ours}, stdout=subprocess.DEVNULL) as process:
-        try:
-            wait_for(check.passes, "a passing health check")
-        finally:
-            process.kill()
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump({"sources": [{"type": "synthetic", "realtime": True}]}))
+    assert not health_check(port)
+    with container(["run", "pipeline.yaml"], {}, port, tmp_path):
+        wait_for(lambda: health_check(port), "a passing health check")
 
 
 @dataclass
@@ -122,6 +80,6 @@ class DeadStage:
 
 def test_the_health_check_fails_for_a_pipeline_with_a_dead_stage() -> None:
     with HttpServer(ServerConfig(port=0)) as server:
-        assert Check(server.port).passes()
+        assert health_check(server.port)
         server.watch(DeadStage(Metrics(), lambda: Health({"model": "failed"}, {}, {})))
-        assert not Check(server.port).passes()
+        assert not health_check(server.port)

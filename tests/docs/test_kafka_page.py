@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from kafka import KafkaConsumer, TopicPartition
 from kafka_cluster import Kafka
+from kafka_talk import records_in
 from support import tone
 
 from pengi_stream.metrics import Metrics
@@ -30,21 +30,6 @@ def block(language: str) -> str:
     return found[1]
 
 
-def records(kafka: Kafka, topic: str) -> list[tuple[bytes, bytes | None]]:
-    """Keys and values of all records, in order."""
-    consumer = KafkaConsumer(bootstrap_servers=kafka.servers, **kafka.client_options)
-    place = TopicPartition(topic, 0)
-    try:
-        consumer.assign([place])
-        consumer.seek_to_beginning(place)
-        found: list[tuple[bytes, bytes | None]] = []
-        while consumer.position(place) < consumer.end_offsets([place])[place]:
-            found += [(record.key, record.value) for record in consumer.poll(1000).get(place, ())]
-        return found
-    finally:
-        consumer.close()
-
-
 def pcm(seconds: float) -> bytes:
     return (tone(seconds, RATE) * 32_767).astype("<i2").tobytes()
 
@@ -57,7 +42,7 @@ def test_the_python_producer_is_short_and_sends_all_of_stdin_and_the_end(kafka: 
     sound = pcm(1.8)
     command = [sys.executable, "produce.py", "kitchen", kafka.servers[0]]
     subprocess.run(command, cwd=tmp_path, input=sound, check=True, timeout=60)
-    *audio, end = records(kafka, topic)
+    *audio, end = records_in(kafka.servers, topic, **kafka.client_options)
     assert end == (b"kitchen", None)
     assert {key for key, _ in audio} == {b"kitchen"}
     assert b"".join(value or b"" for _, value in audio) == sound
@@ -74,7 +59,7 @@ def test_ffmpeg_and_kcat_send_one_file_a_record(kafka: Kafka, tmp_path: Path) ->
     soundfile.write(tmp_path / "sound.wav", np.frombuffer(sound, "<i2"), RATE, subtype="PCM_16")
     variables = {**os.environ, "BROKER": kafka.servers[0]}
     subprocess.run(["bash", "produce.sh", "sound.wav", "kitchen"], cwd=tmp_path, env=variables, check=True, timeout=60)
-    found = records(kafka, topic)
+    found = records_in(kafka.servers, topic, **kafka.client_options)
     assert [key for key, _ in found] == [b"kitchen"] * 4
     assert b"".join(value or b"" for _, value in found) == sound
     assert not list(tmp_path.glob("*.pcm"))

@@ -2,54 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka_cluster import Kafka, free_ports, wait_for
+from kafka_talk import send_audio, texts_in
 from ledgers import ledgers_of
 from pulse import Pulse
-from support import COMMAND, environment, tone
+from support import COMMAND, environment
 
 ROOT = Path(__file__).parents[2]
-RATE = 44_100
 FAKE = ("--set", "model={type: fake, window_s: 2}")
 
 
-def events(kafka: Kafka, topic: str) -> list[dict[str, object]]:
-    """All events of a topic with one partition."""
-    place = TopicPartition(topic, 0)
-    consumer = KafkaConsumer(bootstrap_servers=kafka.servers, isolation_level="read_committed", **kafka.client_options)
-    try:
-        consumer.assign([place])
-        consumer.seek_to_beginning(place)
-        found: list[dict[str, object]] = []
-        while consumer.position(place) < consumer.end_offsets([place])[place]:
-            found += [json.loads(record.value) for record in consumer.poll(1000).get(place, ())]
-        return found
-    finally:
-        consumer.close()
-
-
-def texts(kafka: Kafka, topic: str) -> list[dict[str, object]]:
-    return [event for event in events(kafka, topic) if event["type"] == "pengi_stream.text"]
-
-
-def produce(kafka: Kafka, topic: str, seconds: float) -> None:
-    """A stream `kitchen` of PCM and its end."""
-    sound = (tone(seconds, RATE) * 32_767).astype("<i2").tobytes()
-    producer = KafkaProducer(bootstrap_servers=kafka.servers, **kafka.client_options)
-    for start in range(0, len(sound), RATE):
-        producer.send(topic, key=b"kitchen", value=sound[start : start + RATE])
-    producer.send(topic, key=b"kitchen", value=None)
-    producer.flush()
-    producer.close()
+def texts(kafka: Kafka, topic: str) -> list[dict[str, Any]]:
+    return texts_in(kafka.servers, topic, **kafka.client_options)
 
 
 def sample(scrape: str, name: str) -> float:
@@ -81,9 +54,9 @@ def test_files_become_events_in_kafka(kafka: Kafka, tmp_path: Path) -> None:
     command = [*COMMAND, "run", "pipelines/files-to-kafka.yaml", *FAKE]
     command += [word for each in sets for word in ("--set", each)]
     subprocess.run(command, cwd=ROOT, env=environment(), check=True, timeout=100)
-    found = events(kafka, topic)
+    found = texts(kafka, topic)
     assert {event["subject"] for event in found} == {"demo"}
-    starts = [event["data"]["offset_s"] for event in found]  # type: ignore[index]
+    starts = [event["data"]["offset_s"] for event in found]
     assert starts == sorted(starts)
     assert len(starts) > 20  # a window each second of 40, less the silence
 
@@ -111,7 +84,7 @@ def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, tmp_path: Path
         f"delivery.guarantee={guarantee}",
         f"server.port={port}",
     ]
-    produce(kafka, audio, seconds=7)
+    send_audio(kafka.servers, audio, 7, **kafka.client_options)
     with running("run", "pipelines/kafka-to-kafka.yaml", sets) as process:
         wait_for(lambda: len(texts(kafka, topic)) >= 6, "six events")
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
@@ -126,4 +99,4 @@ def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, tmp_path: Path
         assert process.wait(60) == 0
     found = texts(kafka, topic)
     assert {event["subject"] for event in found} == {"kitchen"}
-    assert [event["data"]["offset_s"] for event in found] == [0, 1, 2, 3, 4, 5]  # type: ignore[index]
+    assert [event["data"]["offset_s"] for event in found] == [0, 1, 2, 3, 4, 5]
