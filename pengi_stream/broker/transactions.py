@@ -36,7 +36,7 @@ from pengi_stream.broker.producer import (
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import BrokerError
 
-TIMEOUT_MS = 10_000  # a worker that is killed inside a transaction blocks readers for so long
+TIMEOUT_MS = 5_000  # a worker that is killed inside a transaction blocks readers so long, and until a broker looks
 ASK_S = 10.0
 
 
