@@ -26,7 +26,7 @@ KINDS: tuple[Kind, ...] = ("sources", "sinks", "models", "dead_letters")
 class FrozenModel(BaseModel):
     """A part of a pipeline file: unknown keys are errors that name the nearest valid one, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     @model_validator(mode="before")
     @classmethod
