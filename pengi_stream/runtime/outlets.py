@@ -94,7 +94,8 @@ class Outlet:
             log.warning("sink_away", sink=self.name, reason=str(error))
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
-        events = [event for delivery in deliveries for event in delivery.events]
+        fresh = [delivery for delivery in deliveries if not self._tools.tracker.is_abandoned(delivery.work)]
+        events = [event for delivery in fresh for event in delivery.events]
         if events:
             try:
                 self._until_accepted(lambda: self._sink.write(events))
@@ -105,7 +106,7 @@ class Outlet:
                 log.error("events_lost", sink=self.name, events=len(events), reason=str(error))
                 self._tools.metrics.events.labels(self.name, "dropped").inc(len(events))
                 return
-        self._written(deliveries)
+        self._written(fresh)
         if self.required:
             for delivery in deliveries:
                 self._tools.tracker.done(delivery.work)

@@ -83,9 +83,10 @@ class Tracker:
             return self._watermarks[source].is_stale(item.position)
 
     def is_abandoned(self, work: WindowItem) -> bool:
-        """Whether open `work` is of a partition that another worker has by now, so that nobody waits for it."""
+        """Whether `work` is of a partition that another worker has by now, which gives its events."""
         with self._lock:
-            return self._watermarks[self._open[id(work)].source].is_stale(work.position)
+            entry = self._open.get(id(work))
+            return entry is not None and self._watermarks[entry.source].is_stale(work.position)
 
     def progress(self, source: int) -> SourceProgress:
         """What `source` may know of its own work."""
