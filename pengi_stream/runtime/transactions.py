@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from pengi_stream.types import Position, StreamState, Window, WindowItem
 log = structlog.get_logger()
 
 IDLE_COMMIT_S = 1.0  # quiet audio makes no events, but its place moves on
+LAST_TRIES = 10
 STALE_WAIT_S = 0.2  # until the source has heard as well that it lost its partitions
 
 
@@ -77,7 +79,7 @@ class TransactionalOutlet(Outlet):
             self._sink.close()
 
     def _batches(self) -> Iterator[Sequence[Delivery]]:
-        """What comes; nothing, where nothing comes for a while, and at the end."""
+        """What comes; nothing, where nothing comes for a while, and at the end as often as something is left."""
         while True:
             try:
                 deliveries = self.channel.get_many(MOST_AT_ONCE, IDLE_COMMIT_S)
@@ -86,7 +88,10 @@ class TransactionalOutlet(Outlet):
                 continue
             yield deliveries
             if not deliveries:
-                return
+                break
+        for _ in range(LAST_TRIES):
+            if self._complete:
+                yield ()
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
@@ -117,7 +122,7 @@ class TransactionalOutlet(Outlet):
             self._until_accepted(partial(sink.commit, place))
         except StaleError as error:
             log.info("transaction_stale", sink=self.name, events=len(events), reason=str(error))
-            self._tools.stopping.wait(STALE_WAIT_S)
+            threading.Event().wait(STALE_WAIT_S)
             return False
         done = {id(each) for each in covered}
         self._complete = [each for each in self._complete if id(each) not in done]
