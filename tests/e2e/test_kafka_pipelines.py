@@ -88,7 +88,7 @@ def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, tmp_path: Path
     with running("run", "pipelines/kafka-to-kafka.yaml", sets) as process:
         wait_for(lambda: len(texts(kafka, topic)) >= 6, "six events")
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
-        assert client.get("/readyz").status_code == 200
+        wait_for(lambda: client.get("/readyz").status_code == 200, "readiness")
         for ledger in ledgers_of(scrape := client.get("/metrics").text).values():
             ledger.assert_balanced()
         assert f'pengi_stream_lag_records{{partition="{audio}/0"}} 0.0' in scrape
