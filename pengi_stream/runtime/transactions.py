@@ -20,7 +20,7 @@ from pengi_stream.protocols import (
     TransactionalSource,
 )
 from pengi_stream.runtime.outlets import MOST_AT_ONCE, Delivery, NamedSink, Outlet, OutletTools
-from pengi_stream.types import Position, StreamState, Window, WindowItem
+from pengi_stream.types import Position, Window, WindowItem
 
 log = structlog.get_logger()
 
@@ -100,13 +100,13 @@ class TransactionalOutlet(Outlet):
             if self._tools.tracker.done(delivery.work):
                 self._complete += self._open.pop(id(delivery.work))
         positions = self._ends.progress.positions()
-        current = {position.partition: position for position in positions}
-        self._complete = [each for each in self._complete if not _is_stale(each.work, current)]
-        if not any(_is_covered(each.work, current) for each in self._complete) and positions == self._committed:
+        reached = {position.partition: _Reached(position) for position in positions}
+        self._complete = [each for each in self._complete if not _is_stale(each.work, reached)]
+        if not any(_is_covered(each.work, reached) for each in self._complete) and positions == self._committed:
             return
         place = self._ends.source.place(positions)
         if place is not None:
-            ours = {name: position for name, position in current.items() if name in place.partitions}
+            ours = {name: reached[name] for name in reached if name in place.partitions}
             if self._commit(place, [each for each in self._complete if _is_covered(each.work, ours)]):
                 self._committed = positions
 
@@ -130,26 +130,31 @@ class TransactionalOutlet(Outlet):
         return True
 
 
-def _is_stale(work: WindowItem, current: Mapping[str, Position]) -> bool:
+class _Reached:
+    """A position, its states by stream."""
+
+    def __init__(self, position: Position) -> None:
+        self.generation = position.generation
+        self.states = {state.stream: state for state in position.states}
+
+
+def _is_stale(work: WindowItem, reached: Mapping[str, _Reached]) -> bool:
     """Whether another worker has it by now, or we have it again and a replay gives it."""
     if work.position is None:
         return False
-    now = current.get(work.position.partition)
+    now = reached.get(work.position.partition)
     return now is None or work.position.generation < now.generation
 
 
-def _is_covered(work: WindowItem, places: Mapping[str, Position]) -> bool:
-    """Whether one of `places` calls it done."""
+def _is_covered(work: WindowItem, reached: Mapping[str, _Reached]) -> bool:
+    """Whether what was reached calls it done; a stream without a state is done altogether."""
     if work.position is None:
         return True
-    if work.position.partition not in places:
+    if work.position.partition not in reached:
         return False
-    states = places[work.position.partition].states
-    state = next((state for state in states if state.stream == work.stream), None)
-    return state is None or _is_before(work, state)
-
-
-def _is_before(work: WindowItem, state: StreamState) -> bool:
+    state = reached[work.position.partition].states.get(work.stream)
+    if state is None:
+        return True
     if isinstance(work, Window):
         return work.first_sample < state.next_sample
-    return work.position is not None and work.position.offset < state.next_offset
+    return work.position.offset < state.next_offset
