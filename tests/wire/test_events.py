@@ -13,7 +13,7 @@ from pengi_stream.clock import NS_PER_S, parse_rfc3339, rfc3339
 from pengi_stream.types import Event
 from pengi_stream.wire import TYPES, event_from_json, event_to_json
 
-GOLDEN = Path(__file__).parent / "data" / "text_event_v1.json"
+GOLDEN = Path(__file__).parents[1] / "data" / "text_event_v1.json"
 
 EVENT = Event(
     id="2f1b1c1e-6b0e-5c53-9e0c-0d8b8a5b7f10",

@@ -1,0 +1,159 @@
+"""Windows, and what lies between them, <-> records; every record says in which version it is written.
+
+Key: the stream's id. Value: the samples of a window, 16-bit PCM or FLAC; of others, nothing. Headers: all else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pengi_stream.errors import AudioError
+from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem
+from pengi_stream.wire import payload
+from pengi_stream.wire.headers import Facts, Headers, write
+
+VERSION = 1
+READABLE = ("1",)
+KINDS = {Window: "window", Gap: "gap", StreamEnd: "end", BadRecord: "bad"}
+SCHEMA = "pengi_stream.{kind}/{version}"
+
+MOST_HEADER_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRecord:
+    """What a topic keeps of a window."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShape:
+    """What the model sees."""
+
+    sample_rate: int
+    """Hertz"""
+    samples: int
+
+
+def to_record(item: WindowItem, encoding: payload.Encoding) -> WindowRecord:
+    """The samples of a window are rounded to 16 bits; all else arrives as it is."""
+    facts: dict[str, str | int | float] = {
+        "schema": SCHEMA.format(kind=KINDS[type(item)], version=VERSION),
+        "session": item.stream.session,
+        "live": int(item.stream.live),
+    }
+    value = b""
+    match item:
+        case Window():
+            facts |= _window_facts(item, encoding)
+            value = payload.encode(item.samples, item.sample_rate, encoding)
+        case Gap():
+            facts |= _gap_facts(item)
+        case BadRecord():
+            facts |= {"reason": item.reason, "exception": item.exception, "time-ns": item.time_ns}
+    return WindowRecord(item.stream.id.encode("utf-8", "surrogateescape"), value, write(facts))
+
+
+def from_record(record: WindowRecord, shape: WindowShape, position: Position, ready_s: float) -> WindowItem:
+    """What `to_record` was given, at `position` now. Raises AudioError: what was found, what was expected."""
+    facts = Facts(record.headers)
+    kind = _kind(facts)
+    stream = Stream(record.key.decode("utf-8", "surrogateescape"), facts.text("session"), facts.flag("live"))
+    match kind:
+        case "window":
+            return _window(stream, facts, record.value, shape, position, ready_s)
+        case "gap":
+            return _gap(stream, facts, position)
+        case "end":
+            return StreamEnd(stream, position)
+    return BadRecord(
+        stream, facts.text("reason"), facts.text("exception"), time_ns=facts.integer("time-ns"), position=position
+    )
+
+
+def most_bytes(samples: int) -> int:
+    """What a record with a window of so many samples takes, at most."""
+    return payload.most_bytes(samples) + MOST_HEADER_BYTES
+
+
+def _kind(facts: Facts) -> str:
+    found = facts.text("schema")
+    known = {SCHEMA.format(kind=kind, version=version): kind for kind in KINDS.values() for version in READABLE}
+    if found not in known:
+        raise AudioError(
+            f"header schema: found {found[:60]!r}, expected pengi_stream.window (gap, end, bad) of version "
+            f"{' or '.join(READABLE)}; workers must be as new as what they read"
+        )
+    return known[found]
+
+
+def _window_facts(window: Window, encoding: payload.Encoding) -> Mapping[str, str | int]:
+    return {
+        "content-type": payload.content_type(encoding, window.sample_rate),
+        "segment-sample": window.segment_sample,
+        "first-sample": window.first_sample,
+        "samples": len(window.samples),
+        "valid-samples": window.valid_samples,
+        "sample-rate": window.sample_rate,
+        "start-ns": window.start_ns,
+        "end-ns": window.end_ns,
+    }
+
+
+def _window(
+    stream: Stream, facts: Facts, value: bytes, shape: WindowShape, position: Position, ready_s: float
+) -> Window:
+    found = WindowShape(facts.integer("sample-rate"), facts.integer("samples"))
+    if found != shape:
+        raise AudioError(
+            f"found a window of {found.samples} samples at {found.sample_rate} Hz, expected {shape.samples} at "
+            f"{shape.sample_rate} Hz; ingest and worker need the same model"
+        )
+    window = Window(
+        stream=stream,
+        segment_sample=facts.integer("segment-sample", 0),
+        first_sample=facts.integer("first-sample", 0),
+        samples=payload.decode(value, facts.text("content-type"), shape.sample_rate, shape.samples),
+        valid_samples=facts.integer("valid-samples", 1),
+        sample_rate=shape.sample_rate,
+        start_ns=facts.integer("start-ns"),
+        end_ns=facts.integer("end-ns"),
+        ready_s=ready_s,
+        position=position,
+    )
+    if window.valid_samples > shape.samples:
+        raise AudioError(f"header valid-samples: found {window.valid_samples}, expected up to {shape.samples}")
+    if window.segment_sample > window.first_sample:
+        raise AudioError(f"header segment-sample: found {window.segment_sample}, behind first-sample")
+    if window.start_ns >= window.end_ns:
+        raise AudioError(f"header end-ns: found {window.end_ns}, expected more than start-ns, {window.start_ns}")
+    return window
+
+
+def _gap_facts(gap: Gap) -> Mapping[str, str | int | float]:
+    return {
+        "first-sample": gap.first_sample,
+        "missing-samples": gap.missing_samples,
+        "sample-rate": gap.sample_rate,
+        "anchor-sample": gap.time.anchor_sample,
+        "anchor-ns": gap.time.anchor_ns,
+        "measured-rate": gap.time.rate,
+        "reason": gap.reason,
+    }
+
+
+def _gap(stream: Stream, facts: Facts, position: Position) -> Gap:
+    time = TimeMap(facts.integer("anchor-sample"), facts.integer("anchor-ns"), facts.rate("measured-rate"))
+    return Gap(
+        stream,
+        facts.integer("first-sample", 0),
+        facts.integer("missing-samples", 1),
+        facts.integer("sample-rate", 1),
+        time,
+        facts.text("reason"),
+        position,
+    )

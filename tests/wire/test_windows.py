@@ -1,0 +1,248 @@
+"""Windows on a topic: what was written is read, whatever version wrote it, and what is damaged is told."""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pengi_stream.errors import AudioError
+from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem
+from pengi_stream.wire.payload import Encoding
+from pengi_stream.wire.windows import WindowRecord, WindowShape, from_record, most_bytes, to_record
+
+DATA = Path(__file__).parents[1] / "data"
+SHAPE = WindowShape(8_000, 4)
+PLACE = Position("windows/3", 17, generation=2)
+STREAM = Stream("tür/ost", "2026-01-31T12:00:00Z", live=True)
+WINDOW = Window(
+    STREAM,
+    segment_sample=100,
+    first_sample=104,
+    samples=np.array([0.0, 0.5, -1.0, 2**-15], np.float32),
+    valid_samples=3,
+    sample_rate=8_000,
+    start_ns=1_769_860_800_013_000_000,
+    end_ns=1_769_860_800_013_375_000,
+    ready_s=0.0,
+)
+GAP = Gap(STREAM, 3, 4_410, 44_100, TimeMap(1, 1_769_860_800_000_000_000, 44_100.25), "unplugged")
+END = StreamEnd(STREAM)
+BAD = BadRecord(STREAM, "tür/ost: truncated", "AudioError", time_ns=-5)
+COMMON = [("session", b"2026-01-31T12:00:00Z"), ("live", b"1")]
+
+# What each golden file holds. Key and value as they are; samples by hand, 16 bits, most significant byte first.
+GOLDEN = {
+    "window_v1": (
+        WINDOW,
+        [
+            ("schema", b"pengi_stream.window/1"),
+            *COMMON,
+            ("content-type", b"audio/L16;rate=8000;channels=1"),
+            ("segment-sample", b"100"),
+            ("first-sample", b"104"),
+            ("samples", b"4"),
+            ("valid-samples", b"3"),
+            ("sample-rate", b"8000"),
+            ("start-ns", b"1769860800013000000"),
+            ("end-ns", b"1769860800013375000"),
+        ],
+        bytes([0x00, 0x00, 0x40, 0x00, 0x80, 0x00, 0x00, 0x01]),
+    ),
+    "gap_v1": (
+        GAP,
+        [
+            ("schema", b"pengi_stream.gap/1"),
+            *COMMON,
+            ("first-sample", b"3"),
+            ("missing-samples", b"4410"),
+            ("sample-rate", b"44100"),
+            ("anchor-sample", b"1"),
+            ("anchor-ns", b"1769860800000000000"),
+            ("measured-rate", b"44100.25"),
+            ("reason", b"unplugged"),
+        ],
+        b"",
+    ),
+    "end_v1": (END, [("schema", b"pengi_stream.end/1"), *COMMON], b""),
+    "bad_v1": (
+        BAD,
+        [
+            ("schema", b"pengi_stream.bad/1"),
+            *COMMON,
+            ("reason", "tür/ost: truncated".encode()),
+            ("exception", b"AudioError"),
+            ("time-ns", b"-5"),
+        ],
+        b"",
+    ),
+}
+
+
+def packed(record: WindowRecord) -> bytes:
+    """The layout of a golden file: key, number of headers, name and value of each, value; lengths before each, >u4."""
+
+    def sized(data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + data
+
+    headers = b"".join(sized(name.encode()) + sized(value) for name, value in record.headers)
+    return sized(record.key) + struct.pack(">I", len(record.headers)) + headers + sized(record.value)
+
+
+def unpacked(data: bytes) -> WindowRecord:
+    def take() -> bytes:
+        nonlocal data
+        (length,) = struct.unpack_from(">I", data)
+        found, data = data[4 : 4 + length], data[4 + length :]
+        return found
+
+    key = take()
+    (count,), data = struct.unpack_from(">I", data), data[4:]
+    headers = tuple((take().decode(), take()) for _ in range(count))
+    return WindowRecord(key, take(), headers)
+
+
+def read(record: WindowRecord, shape: WindowShape = SHAPE) -> WindowItem:
+    return from_record(record, shape, PLACE, 1.5)
+
+
+def assert_same(found: WindowItem, sent: WindowItem, off: float = 0.0) -> None:
+    if isinstance(sent, Window):
+        assert isinstance(found, Window)
+        assert found.samples.dtype == np.float32
+        assert np.abs(found.samples - sent.samples).max() <= off
+        assert found.ready_s == 1.5
+        names = ["stream", "segment_sample", "first_sample", "valid_samples", "sample_rate", "start_ns", "end_ns"]
+        assert [getattr(found, name) for name in names] == [getattr(sent, name) for name in names]
+        assert found.position == PLACE
+    else:
+        assert found == replace(sent, position=PLACE)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_records_of_every_version_are_read(name: str) -> None:
+    item, headers, value = GOLDEN[name]
+    record = unpacked((DATA / f"{name}.record").read_bytes())
+    assert record == WindowRecord("tür/ost".encode(), value, tuple(headers))
+    assert_same(read(record), item)
+
+
+@pytest.mark.parametrize("name", ["window_v1", "gap_v1", "end_v1", "bad_v1"])
+def test_records_are_written_as_the_golden_files_say(name: str) -> None:
+    assert packed(to_record(GOLDEN[name][0], "l16")) == (DATA / f"{name}.record").read_bytes()
+
+
+IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.binary(min_size=1).map(
+    lambda name: name.decode("utf-8", "surrogateescape")
+)
+STREAMS = st.builds(Stream, IDS, st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
+TIMES_NS = st.integers(-(10**18), 4 * 10**18)
+INDEX = st.integers(0, 10**15)
+SAMPLES = st.lists(st.floats(-1, 32_767 / 32_768, width=32), min_size=1, max_size=50)
+
+
+@given(STREAMS, INDEX, INDEX, SAMPLES, st.data(), st.sampled_from(["l16", "flac"]))
+def test_a_window_arrives_as_it_was_sent_but_for_half_a_step_of_16_bits(
+    stream: Stream, segment: int, ahead: int, samples: list[float], data: st.DataObject, encoding: Encoding
+) -> None:
+    start_ns = data.draw(TIMES_NS)
+    valid = data.draw(st.integers(1, len(samples)))
+    window = Window(
+        stream,
+        segment,
+        segment + ahead,
+        np.array(samples, np.float32),
+        valid,
+        16_000,
+        start_ns,
+        start_ns + valid * 62_500,
+        9.0,
+    )
+    found = read(to_record(window, encoding), WindowShape(16_000, len(samples)))
+    assert_same(found, window, off=2**-16)
+
+
+@given(STREAMS, INDEX, st.integers(1, 10**15), st.floats(1, 10**6), TIMES_NS, st.text(st.characters(codec="utf-8")))
+def test_gaps_ends_and_bad_records_arrive_as_they_were_sent(
+    stream: Stream, first: int, missing: int, rate: float, time_ns: int, reason: str
+) -> None:
+    time = TimeMap(first, time_ns, rate)
+    for item in (
+        Gap(stream, first, missing, 48_000, time, reason),
+        StreamEnd(stream),
+        BadRecord(stream, reason, "ValueError", time_ns=time_ns),
+    ):
+        assert_same(read(to_record(item, "flac")), item)
+
+
+@pytest.mark.parametrize("encoding", ["l16", "flac"])
+def test_16_bit_sound_arrives_unchanged(encoding: Encoding) -> None:
+    steps = np.arange(-32_768, 32_768).astype(np.float32) / np.float32(32_768)
+    window = replace(WINDOW, samples=steps, valid_samples=len(steps))
+    assert_same(read(to_record(window, encoding), WindowShape(8_000, len(steps))), window)
+
+
+def test_what_is_louder_than_full_scale_is_clipped() -> None:
+    loud = replace(WINDOW, samples=np.array([1.5, -3.0, 1.0, 0.0], np.float32))
+    found = read(to_record(loud, "flac"))
+    assert isinstance(found, Window)
+    assert found.samples.tolist() == [32_767 / 32_768, -1.0, 32_767 / 32_768, 0.0]
+
+
+def test_the_largest_record_holds_the_worst_sound() -> None:
+    noise = np.random.default_rng(1).uniform(-1, 1, 40_000).astype(np.float32)
+    window = replace(WINDOW, samples=noise, valid_samples=len(noise))
+    for encoding in ("l16", "flac"):
+        record = to_record(window, encoding)
+        assert len(packed(record)) <= most_bytes(len(noise))
+
+
+def changed(**headers: bytes | None) -> WindowRecord:
+    """The record of WINDOW with other headers; None: without."""
+    record = to_record(WINDOW, "l16")
+    named = {**dict(record.headers), **{name.replace("_", "-"): value for name, value in headers.items()}}
+    return replace(record, headers=tuple((name, value) for name, value in named.items() if value is not None))
+
+
+@pytest.mark.parametrize(
+    ("record", "complaint"),
+    [
+        (changed(schema=b"pengi_stream.window/99"), "found 'pengi_stream.window/99', expected .* of version 1"),
+        (changed(schema=b"audio"), "header schema: found 'audio'"),
+        (changed(schema=None), "header schema is missing"),
+        (changed(first_sample=b"12x"), "header first-sample: found '12x', expected a whole number"),
+        (changed(first_sample=b"9" * 5000), "header first-sample: found '9999"),
+        (changed(first_sample=b"50"), "header segment-sample: found 100, behind first-sample"),
+        (changed(valid_samples=b"5"), "header valid-samples: found 5, expected up to 4"),
+        (changed(valid_samples=b"0"), "header valid-samples: found 0, expected 1 or more"),
+        (changed(samples=b"1000000000000"), "window of 1000000000000 samples at 8000 Hz, expected 4 at 8000 Hz"),
+        (changed(sample_rate=b"16000"), "ingest and worker need the same model"),
+        (changed(content_type=b"audio/L16;rate=16000;channels=1"), "header content-type: found 'audio/L16;rate=16000"),
+        (changed(content_type=b"audio/flac"), "no flac audio"),
+        (changed(live=b"yes"), "header live: found 'yes', expected 0 or 1"),
+        (changed(end_ns=b"5"), "header end-ns: found 5, expected more than start-ns"),
+        (replace(to_record(WINDOW, "l16"), value=b"\0" * 7), "found 7 bytes of 16-bit samples, expected 8"),
+        (replace(to_record(WINDOW, "l16"), value=b""), "found 0 bytes of 16-bit samples, expected 8"),
+    ],
+)
+def test_what_is_damaged_or_lies_is_told(record: WindowRecord, complaint: str) -> None:
+    with pytest.raises(AudioError, match=complaint):
+        read(record)
+
+
+def test_flac_that_is_cut_or_holds_something_else_is_told() -> None:
+    samples = np.sin(np.arange(20_000) / 9).astype(np.float32) / 2
+    record = to_record(replace(WINDOW, samples=samples, valid_samples=20_000), "flac")
+    shape = WindowShape(8_000, 20_000)
+    out = io.BytesIO()
+    soundfile.write(out, np.zeros((20_000, 2), np.int16), 8_000, format="FLAC")
+    for value in (record.value[:-500], record.value[:40], out.getvalue()):
+        with pytest.raises(AudioError, match=r"truncated|no flac audio|2 channel"):
+            read(replace(record, value=value), shape)
