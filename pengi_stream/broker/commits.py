@@ -43,6 +43,8 @@ class Commits:
         self._states = states
         self._clock = clock
         self._committed: dict[TopicPartition, tuple[int, OffsetAndMetadata]] = {}
+        self._kept: dict[TopicPartition, tuple[str, str]] = {}
+        """What was put into the topic of states, by what stands for it"""
         self._on_its_way = False
         self.metrics: Metrics | None = None
 
@@ -107,15 +109,22 @@ class Commits:
             held = self._assignment.held.get(place)
             if held is None or held.generation != position.generation:
                 continue
-            wanted = OffsetAndMetadata(position.offset, position.metadata, -1)
-            if self._committed.get(place) == (held.generation, wanted):
+            if self._is_committed(place, held.generation, position):
                 continue
+            wanted = OffsetAndMetadata(position.offset, position.metadata, -1)
             if len(position.metadata) > MOST_BYTES:
                 reference, record = self._states.record(position.partition, position.metadata)
+                self._kept[place] = reference, position.metadata
                 wanted = OffsetAndMetadata(position.offset, reference, -1)
                 records.append(record)
             offsets[place] = wanted
         return offsets, records
+
+    def _is_committed(self, place: TopicPartition, generation: int, position: Position) -> bool:
+        before, at = self._committed.get(place, (0, None))
+        if at is None or (before, at.offset) != (generation, position.offset):
+            return False
+        return position.metadata == at.metadata or self._kept.get(place) == (at.metadata, position.metadata)
 
     def _answered(self, began_s: float, offsets: Offsets, answer: object) -> None:
         self._on_its_way = False

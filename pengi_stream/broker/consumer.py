@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from kafka import KafkaConsumer, TopicPartition
-from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from pengi_stream.broker.assignment import Assignment, Listener, Start
+from pengi_stream.broker.assignment import Assignment, Listener
 from pengi_stream.broker.commits import Commits
 from pengi_stream.broker.config import partition_name
 from pengi_stream.broker.connect import broker_error, connect
+from pengi_stream.broker.consumer_options import ConsumerOptions
 from pengi_stream.broker.inbox import Arrival, Inbox, RawRecord, Records, Removed
 from pengi_stream.broker.lag import Lag
 from pengi_stream.broker.library_log import tame_library_log
 from pengi_stream.broker.rejoin import finish_join
-from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.broker.states import StateTopic
 from pengi_stream.broker.transactions import Place
 from pengi_stream.clock import Clock, Deadline
@@ -34,47 +33,6 @@ log = structlog.get_logger()
 POLL_MS = 100
 PROBE_S = 5.0  # between two looks at why there is no connection
 MEASURE_S = 1.0
-LARGEST_FETCH = 64 << 20  # a single record may be larger still
-MOST_RECONNECT_MS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumerOptions:
-    """What is read, by whom, and how patiently."""
-
-    servers: Sequence[str]
-    group_id: str
-    topics: Sequence[str] = ()
-    pattern: str | None = None
-    """Regular expression, instead of topics"""
-    security: SecurityConfig = field(default_factory=SecurityConfig)
-    start: Start = "earliest"
-    state_topic: str = "pengi-stream-state"
-    buffer_bytes: int = 32 << 20
-    """Records that wait to be read; fetches stop beyond, polls don't"""
-    commit_interval_s: float = 1.0
-    session_timeout_s: float = 45.0
-    max_poll_interval_s: float = 300.0
-    give_up_after_s: float = 60.0
-    """Without any broker for so long, the run ends"""
-
-    def library_options(self) -> dict[str, Any]:
-        """Keyword arguments of KafkaConsumer."""
-        return {
-            "bootstrap_servers": list(self.servers),
-            "group_id": self.group_id,
-            "enable_auto_commit": False,
-            "auto_offset_reset": "none",
-            "isolation_level": "read_committed",
-            "allow_auto_create_topics": False,
-            "partition_assignment_strategy": (StickyPartitionAssignor,),
-            "session_timeout_ms": round(self.session_timeout_s * 1000),
-            "heartbeat_interval_ms": round(min(3.0, self.session_timeout_s / 3) * 1000),
-            "max_poll_interval_ms": round(self.max_poll_interval_s * 1000),
-            "max_partition_fetch_bytes": min(LARGEST_FETCH, max(1 << 20, self.buffer_bytes // 8)),
-            "reconnect_backoff_max_ms": MOST_RECONNECT_MS,
-            **self.security.client_options(),
-        }
 
 
 class Consumer:
@@ -182,6 +140,8 @@ class Consumer:
         lag = Lag(library, assignment, self._clock)
         commits.metrics = lag.metrics = assignment.metrics = self._metrics
         library.subscribe(topics=self._options.topics, pattern=self._options.pattern, listener=listener)
+        for topic in self._options.topics:
+            library.partitions_for_topic(topic)  # or the first join gets no partitions, and a second one follows
         return _Parts(library, assignment, commits, lag)
 
     def _put(self, arrival: Arrival) -> None:

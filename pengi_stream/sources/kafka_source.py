@@ -9,7 +9,8 @@ from dataclasses import replace
 import structlog
 
 from pengi_stream.broker.assignment import Start
-from pengi_stream.broker.consumer import Consumer, ConsumerOptions
+from pengi_stream.broker.consumer import Consumer
+from pengi_stream.broker.consumer_options import ConsumerOptions
 from pengi_stream.broker.inbox import Arrival, Assigned, Inbox, Lost, RawRecord, Records, Removed
 from pengi_stream.clock import Clock, Deadline, SystemClock, parse_rfc3339
 from pengi_stream.metrics import Metrics
