@@ -134,6 +134,10 @@ class BadRecord:
     time_ns: int = 0
     """UTC of the place in the stream that it concerns, as far as the source knows"""
     position: Position | None = None
+    kept: bool = False
+    """Another process refused it, and has kept it; here it only becomes an event"""
+    origin: Position | None = None
+    """Its position there"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +182,8 @@ class Window:
     """Monotonic time at which its last sample arrived"""
     position: Position | None = None
     """Of the record from which a replay would make this window again"""
+    origin: Position | None = None
+    """Of the record of audio in which it begins, where another process cut it"""
 
     @property
     def offset_s(self) -> float:

@@ -65,8 +65,8 @@ def text_event(generation: Generation, pipeline: str, model_identity: str, proce
     }
     if generation.scores is not None:
         data["scores"] = {label: round(score, DIGITS) for label, score in generation.scores.items()}
-    if window.position is not None:
-        data["origin"] = _origin(window.position)
+    if origin := window.origin or window.position:
+        data["origin"] = _origin(origin)
     kind: EventType = "pengi_stream.text"
     identity = event_id(kind, window.stream, window.first_sample, prompt, model_identity)
     return Event(identity, kind, pipeline, window.stream.id, window.start_ns, data, window)
@@ -100,7 +100,8 @@ def gap_event(gap: Gap, pipeline: str) -> Event:
 def source_event(record: BadRecord, pipeline: str) -> Event:
     """Input that could not be processed."""
     kind: EventType = "pengi_stream.source"
-    place = [record.position.partition, record.position.offset] if record.position else []
+    position = record.origin if record.kept else record.position
+    place = [position.partition, position.offset] if position else []
     name = json.dumps([kind, record.stream.id, record.stream.session, record.reason, record.time_ns, *place])
     data: dict[str, object] = {"stream_id": record.stream.id, "reason": record.reason}
     return Event(str(uuid.uuid5(NAMESPACE, name)), kind, pipeline, record.stream.id, record.time_ns, data)

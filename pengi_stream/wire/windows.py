@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pengi_stream.errors import AudioError
 from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem
 from pengi_stream.wire import payload
-from pengi_stream.wire.headers import Facts, Headers, write
+from pengi_stream.wire.headers import MOST_DIGITS, Facts, Headers, write
 
-VERSION = 1
-READABLE = ("1",)
+VERSION = 2  # 1 had no origin
+READABLE = ("1", "2")
 KINDS = {Window: "window", Gap: "gap", StreamEnd: "end", BadRecord: "bad"}
 SCHEMA = "pengi_stream.{kind}/{version}"
 
@@ -47,6 +47,8 @@ def to_record(item: WindowItem, encoding: payload.Encoding) -> WindowRecord:
         "live": int(item.stream.live),
     }
     value = b""
+    if isinstance(item, Window | BadRecord) and (origin := item.origin or item.position):
+        facts["origin"] = f"{origin.partition} {origin.offset}"
     match item:
         case Window():
             facts |= _window_facts(item, encoding)
@@ -71,7 +73,13 @@ def from_record(record: WindowRecord, shape: WindowShape, position: Position, re
         case "end":
             return StreamEnd(stream, position)
     return BadRecord(
-        stream, facts.text("reason"), facts.text("exception"), time_ns=facts.integer("time-ns"), position=position
+        stream,
+        facts.text("reason"),
+        facts.text("exception"),
+        time_ns=facts.integer("time-ns"),
+        position=position,
+        kept=True,
+        origin=_origin(facts),
     )
 
 
@@ -124,6 +132,7 @@ def _window(
         end_ns=facts.integer("end-ns"),
         ready_s=ready_s,
         position=position,
+        origin=_origin(facts),
     )
     if window.valid_samples > shape.samples:
         raise AudioError(f"header valid-samples: found {window.valid_samples}, expected up to {shape.samples}")
@@ -132,6 +141,15 @@ def _window(
     if window.start_ns >= window.end_ns:
         raise AudioError(f"header end-ns: found {window.end_ns}, expected more than start-ns, {window.start_ns}")
     return window
+
+
+def _origin(facts: Facts) -> Position | None:
+    if "origin" not in facts:
+        return None
+    partition, _, offset = facts.text("origin").rpartition(" ")
+    if not (partition and offset.isascii() and offset.isdigit() and len(offset) <= MOST_DIGITS):
+        raise AudioError(f"header origin: found {facts.text('origin')[:60]!r}, expected a partition and an offset")
+    return Position(partition, int(offset))
 
 
 def _gap_facts(gap: Gap) -> Mapping[str, str | int | float]:

@@ -36,10 +36,11 @@ WINDOW = Window(
 GAP = Gap(STREAM, 3, 4_410, 44_100, TimeMap(1, 1_769_860_800_000_000_000, 44_100.25), "unplugged")
 END = StreamEnd(STREAM)
 BAD = BadRecord(STREAM, "tür/ost: truncated", "AudioError", time_ns=-5)
+ORIGIN = Position("audio/1", 9)
 COMMON = [("session", b"2026-01-31T12:00:00Z"), ("live", b"1")]
 
-# What each golden file holds. Key and value as they are; samples by hand, 16 bits, most significant byte first.
-GOLDEN = {
+# What the golden files of version 1 hold. Samples by hand: 16 bits, most significant byte first.
+VERSION_1 = {
     "window_v1": (
         WINDOW,
         [
@@ -85,6 +86,21 @@ GOLDEN = {
     ),
 }
 
+# Version 2 says as well where in the audio a window or a bad record began.
+ORIGINS = {"window_v1": replace(WINDOW, position=ORIGIN), "bad_v1": replace(BAD, position=ORIGIN)}
+
+
+def version_2(name: str) -> tuple[WindowItem, list[tuple[str, bytes]], bytes]:
+    item, headers, value = VERSION_1[name]
+    newer = [(key, fact.replace(b"/1", b"/2") if key == "schema" else fact) for key, fact in headers]
+    if name in ORIGINS:
+        newer.insert(1 + len(COMMON), ("origin", b"audio/1 9"))
+        item = ORIGINS[name]
+    return item, newer, value
+
+
+GOLDEN = VERSION_1 | {name.replace("v1", "v2"): version_2(name) for name in VERSION_1}
+
 
 def packed(record: WindowRecord) -> bytes:
     """The layout of a golden file: key, number of headers, name and value of each, value; lengths before each, >u4."""
@@ -121,7 +137,9 @@ def assert_same(found: WindowItem, sent: WindowItem, off: float = 0.0) -> None:
         assert found.ready_s == 1.5
         names = ["stream", "segment_sample", "first_sample", "valid_samples", "sample_rate", "start_ns", "end_ns"]
         assert [getattr(found, name) for name in names] == [getattr(sent, name) for name in names]
-        assert found.position == PLACE
+        assert (found.position, found.origin) == (PLACE, sent.position)
+    elif isinstance(sent, BadRecord):
+        assert found == replace(sent, position=PLACE, kept=True, origin=sent.position)
     else:
         assert found == replace(sent, position=PLACE)
 
@@ -134,7 +152,7 @@ def test_records_of_every_version_are_read(name: str) -> None:
     assert_same(read(record), item)
 
 
-@pytest.mark.parametrize("name", ["window_v1", "gap_v1", "end_v1", "bad_v1"])
+@pytest.mark.parametrize("name", ["window_v2", "gap_v2", "end_v2", "bad_v2"])
 def test_records_are_written_as_the_golden_files_say(name: str) -> None:
     assert packed(to_record(GOLDEN[name][0], "l16")) == (DATA / f"{name}.record").read_bytes()
 
@@ -214,7 +232,7 @@ def changed(**headers: bytes | None) -> WindowRecord:
 @pytest.mark.parametrize(
     ("record", "complaint"),
     [
-        (changed(schema=b"pengi_stream.window/99"), "found 'pengi_stream.window/99', expected .* of version 1"),
+        (changed(schema=b"pengi_stream.window/99"), "found 'pengi_stream.window/99', expected .* of version 1 or 2"),
         (changed(schema=b"audio"), "header schema: found 'audio'"),
         (changed(schema=None), "header schema is missing"),
         (changed(first_sample=b"12x"), "header first-sample: found '12x', expected a whole number"),
@@ -226,6 +244,7 @@ def changed(**headers: bytes | None) -> WindowRecord:
         (changed(sample_rate=b"16000"), "ingest and worker need the same model"),
         (changed(content_type=b"audio/L16;rate=16000;channels=1"), "header content-type: found 'audio/L16;rate=16000"),
         (changed(content_type=b"audio/flac"), "no flac audio"),
+        (changed(origin=b"audio/1"), "header origin: found 'audio/1', expected a partition and an offset"),
         (changed(live=b"yes"), "header live: found 'yes', expected 0 or 1"),
         (changed(end_ns=b"5"), "header end-ns: found 5, expected more than start-ns"),
         (replace(to_record(WINDOW, "l16"), value=b"\0" * 7), "found 7 bytes of 16-bit samples, expected 8"),
