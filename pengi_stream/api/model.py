@@ -69,9 +69,27 @@ class Model:
     ) -> list[Answer]:
         """What the model writes: an answer for each recording, window and prompt, in this order."""
         asked = [Prompt(text, text, options) for text in _checked_prompts(prompts)]
+        return self._answers(self._windows(audio, sample_rate, hop_s), asked)
+
+    def rank(
+        self,
+        audio: Audio,
+        prompt: str,
+        labels: Sequence[str],
+        *,
+        sample_rate: int | None = None,
+        hop_s: float | None = None,
+    ) -> list[Answer]:
+        """How likely the model finds each of `labels` behind `prompt`: an answer for each recording and window, in this
+        order. `text` is the likeliest label, `scores` has a share of 1 for each."""
+        [text] = _checked_prompts(prompt)
+        asked = [Prompt(text, text, labels=_checked_labels(labels))]
+        return self._answers(self._windows(audio, sample_rate, hop_s), asked)
+
+    def _answers(self, windows: Iterator[tuple[int, Window]], asked: Sequence[Prompt]) -> list[Answer]:
         answers = []
-        for windows in _chunks(self._windows(audio, sample_rate, hop_s), max(1, MAX_BATCH_SIZE // len(asked))):
-            requests = [(index, Request(window, prompt)) for index, window in windows for prompt in asked]
+        for heard in _chunks(windows, max(1, MAX_BATCH_SIZE // len(asked))):
+            requests = [(index, Request(window, prompt)) for index, window in heard for prompt in asked]
             for chunk in _chunks(iter(requests), MAX_BATCH_SIZE):
                 generations = self._model.generate(Batch(tuple(request for _, request in chunk)))
                 answers += [answer_of(index, said) for (index, _), said in zip(chunk, generations, strict=True)]
@@ -106,6 +124,13 @@ def _checked_prompts(prompts: str | Sequence[str]) -> list[str]:
     if not texts or not all(text.strip() for text in texts):
         raise ConfigError(f"found {texts or 'no prompt'}, expected prompts that are not empty")
     return texts
+
+
+def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    names = () if isinstance(labels, str) else tuple(labels)
+    if not names or not all(name.strip() for name in names) or len(set(names)) < len(names):
+        raise ConfigError(f"found the labels {labels!r:.200}, expected a list of them, none empty and none twice")
+    return names
 
 
 def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:

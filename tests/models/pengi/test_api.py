@@ -92,6 +92,26 @@ def test_more_prompts_than_a_batch_holds_are_all_answered(pengi: Model) -> None:
     assert len({a.start_s for a in answers}) * len(prompts) == len(answers)
 
 
+def test_labels_are_ranked_for_each_window_of_each_recording(pengi: Model) -> None:
+    audio, labels = [recording(pengi, 2), recording(pengi, 1, seed=1)], ["a dog barks", "rain"]
+    answers = pengi.rank(audio, EVENTS, labels, sample_rate=RATE, hop_s=pengi.window_s)
+    assert [(answer.audio, answer.prompt) for answer in answers] == [(0, EVENTS), (0, EVENTS), (1, EVENTS)]
+    for answer in answers:
+        assert answer.scores is not None
+        assert list(answer.scores) == labels
+        assert sum(answer.scores.values()) == pytest.approx(1, abs=1e-5)
+        assert answer.text == max(answer.scores, key=answer.scores.__getitem__)
+        assert answer.confidence == answer.scores[answer.text]
+    swapped = pengi.rank(audio, EVENTS, labels[::-1], sample_rate=RATE, hop_s=pengi.window_s)
+    assert [answer.scores for answer in swapped] == [pytest.approx(answer.scores, abs=1e-5) for answer in answers]
+
+
+@pytest.mark.parametrize("labels", [[], "rain", ["rain", " "], ["rain", "dog", "rain"]])
+def test_labels_that_cannot_be_ranked_are_refused(pengi: Model, labels: object) -> None:
+    with pytest.raises(ConfigError, match=r"found the labels .*, expected a list of them, none empty and none twice"):
+        pengi.rank(recording(pengi, 1), EVENTS, labels, sample_rate=RATE)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("audio", "message"),
     [
