@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pengi_stream.api import Answer, DecodingOptions
-from pengi_stream.errors import AudioError
+from pengi_stream.errors import AudioError, ConfigError
 from pengi_stream.evaluation.dataset import Item
 
 Way = Literal["write", "rank", "match"]
@@ -23,8 +23,8 @@ FILES_AT_ONCE = 16
 FIRST_ONLY_S = 1e9  # a hop longer than any recording
 
 
-class Listener(Protocol):
-    """What evaluation needs of a `pengi_stream.Model`; see there."""
+class Answering(Protocol):
+    """What evaluation needs of `pengi_stream.api.Model`; see there."""
 
     def generate(
         self, audio: Sequence[Path], prompts: str, options: DecodingOptions, *, hop_s: float | None
@@ -33,6 +33,11 @@ class Listener(Protocol):
     def rank(
         self, audio: Sequence[Path], prompt: str, labels: Sequence[str], *, hop_s: float | None
     ) -> list[Answer]: ...
+
+
+@runtime_checkable
+class Matching(Answering, Protocol):
+    """A model that can tell how similar two texts are."""
 
     def match(
         self,
@@ -79,7 +84,7 @@ class Unreadable:
     reason: str
 
 
-def predictions(model: Listener, items: Sequence[Item], asking: Asking) -> Iterator[Prediction | Unreadable]:
+def predictions(model: Answering, items: Sequence[Item], asking: Asking) -> Iterator[Prediction | Unreadable]:
     """One for each of `items`, in order. Raises ConfigError and ModelError where `model` cannot answer at all."""
     for prompt, alike in groupby(items, asking.prompt_of):
         group, ask = list(alike), partial(_ask, model, prompt, asking)
@@ -96,7 +101,7 @@ def _heard(items: Sequence[Item], ask: Callable[[Sequence[Item]], list[Predictio
         return [one for item in items for one in _heard([item], ask)]
 
 
-def _ask(model: Listener, prompt: str, asking: Asking, items: Sequence[Item]) -> list[Prediction]:
+def _ask(model: Answering, prompt: str, asking: Asking, items: Sequence[Item]) -> list[Prediction]:
     audio, hop_s = [item.path for item in items], FIRST_ONLY_S if asking.first_window_only else None
     match asking.way:
         case "write":
@@ -104,9 +109,15 @@ def _ask(model: Listener, prompt: str, asking: Asking, items: Sequence[Item]) ->
         case "rank":
             answers = model.rank(audio, prompt, asking.labels, hop_s=hop_s)
         case "match":
-            answers = model.match(audio, prompt, asking.labels, asking.options, hop_s=hop_s)
+            answers = _matching(model).match(audio, prompt, asking.labels, asking.options, hop_s=hop_s)
     by_item = [[answer for answer in answers if answer.audio == index] for index in range(len(items))]
     return [_summed_up(item, said, asking.labels) for item, said in zip(items, by_item, strict=True)]
+
+
+def _matching(model: Answering) -> Matching:
+    if not isinstance(model, Matching):
+        raise ConfigError("--by match: this model cannot tell how similar two texts are; use --by rank")
+    return model
 
 
 def _summed_up(item: Item, answers: Sequence[Answer], labels: Sequence[str]) -> Prediction:

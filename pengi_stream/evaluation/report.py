@@ -56,7 +56,8 @@ class Report:
 
     def print(self, console: Console) -> None:
         """The figures, and the labels with which the model has most trouble."""
-        table = Table(title=f"{self.dataset} · {self.model} · {self.asking.prompt} ({self.asking.way})")
+        asked = f"{self.model}, {self.asking.way}: {self.asking.prompt}"
+        table = Table(title=self.dataset, caption=asked, title_justify="left", caption_justify="left")
         for column in ("", "value", "95 % interval", "of"):
             table.add_column(column, justify="left" if column in {"", "of"} else "right")
         for figure in self.figures.overall:
@@ -67,7 +68,7 @@ class Report:
             table.add_row(f"  {label}", f"{value:.3f}", "", "worst labels" if number == 0 else "")
         console.print(table)
         if self.figures.note:
-            console.print(self.figures.note)
+            console.print(self.figures.note, soft_wrap=True)
 
     def write_predictions(self, path: Path) -> None:
         """A CSV file with a line for each recording. Raises PengiStreamError."""

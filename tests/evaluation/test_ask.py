@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pengi_stream.api import Answer, DecodingOptions
-from pengi_stream.errors import AudioError, ModelError
+from pengi_stream.errors import AudioError, ConfigError, ModelError
 from pengi_stream.evaluation.ask import FILES_AT_ONCE, Asking, Prediction, Unreadable, predictions
 from pengi_stream.evaluation.dataset import Item
 
@@ -121,3 +121,16 @@ def test_the_first_window_alone_is_heard_on_request() -> None:
     [hop_s] = model.hops
     assert hop_s is not None
     assert hop_s > 24 * 3600
+
+
+def test_a_model_that_cannot_compare_texts_ranks_only() -> None:
+    class Ranking:
+        rank, generate, _answers = Scripted.rank, Scripted.generate, Scripted._answers
+        identity, broken = "ranking", ()
+
+        def __init__(self) -> None:
+            self.calls, self.hops = [], set()
+
+    assert len(list(predictions(Ranking(), items("a"), asking("rank")))) == 1
+    with pytest.raises(ConfigError, match=r"--by match: .*; use --by rank"):
+        list(predictions(Ranking(), items("a"), asking("match")))
