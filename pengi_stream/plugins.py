@@ -66,6 +66,20 @@ class SinkConfig(PluginConfig):
     """A position is committed only when every required sink has its events; others drop and count."""
 
 
+class WindowSourceConfig(SourceConfig):
+    """Base of the config of a source of windows; `build()` returns a WindowSource."""
+
+    live: Literal[False] = False
+    """Windows that were sent can wait: nothing is dropped."""
+
+
+class WindowSinkConfig(SinkConfig):
+    """Base of the config of a sink that takes windows instead of events; `build()` returns a WindowSink."""
+
+    required: Literal[True] = True
+    """No window is dropped."""
+
+
 def _resolve_secret(value: object) -> object:
     if not isinstance(value, dict):
         return value

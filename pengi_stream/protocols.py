@@ -8,7 +8,17 @@ from typing import Protocol, runtime_checkable
 from pengi_stream.clock import Deadline
 from pengi_stream.metrics import Metrics
 from pengi_stream.status import Status
-from pengi_stream.types import BadRecord, Batch, Event, Generation, Position, Request, SourceItem, WindowItem
+from pengi_stream.types import (
+    BadRecord,
+    Batch,
+    Event,
+    Generation,
+    Position,
+    Request,
+    SourceItem,
+    WindowItem,
+    WindowShape,
+)
 
 
 @runtime_checkable
@@ -163,8 +173,10 @@ class TransactionalSink(EventSink, Protocol):
 class WindowSource(Protocol):
     """The receiving end of a split deployment: as AudioSource, cut at Window."""
 
-    def windows(self) -> Iterator[WindowItem]:
-        """Windows and what lies between them, in order within each stream; see `AudioSource.frames`."""
+    def windows(self, shape: WindowShape) -> Iterator[WindowItem]:
+        """Windows and what lies between them, in order within each stream; see `AudioSource.frames`.
+
+        Windows that are not of `shape` are bad records."""
         ...
 
     def commit(self, position: Position) -> None:
@@ -179,6 +191,10 @@ class WindowSource(Protocol):
 @runtime_checkable
 class WindowSink(Protocol):
     """The sending end of a split deployment: as EventSink, of windows."""
+
+    def expect(self, shape: WindowShape) -> None:
+        """Windows of `shape` will come. Called once, before the first write or flush; does not block."""
+        ...
 
     def write(self, items: Sequence[WindowItem]) -> None:
         """Take `items`, in order; may buffer. Raises SinkError; then none of them counts as written."""

@@ -191,6 +191,15 @@ class Window:
         return self.first_sample / self.sample_rate
 
 
+@dataclass(frozen=True, slots=True)
+class WindowShape:
+    """The windows that a model sees."""
+
+    sample_rate: int
+    """Hertz"""
+    samples: int
+
+
 WindowItem = Window | Gap | StreamEnd | BadRecord
 """What the windower gives"""
 

@@ -62,15 +62,15 @@ class TopicConfig(FrozenModel):
 
 
 def share_cluster(pipeline: Mapping[str, Any]) -> dict[str, Any]:
-    """A pipeline's keys; Kafka dead letters that don't say where go to the cluster of its first Kafka source."""
+    """A pipeline's keys; Kafka dead letters that don't say where go to the cluster of its first source in Kafka."""
     shared = dict(pipeline)
     letters, sources = pipeline.get("dead_letters"), pipeline.get("sources")
     if _is_kafka(letters) and "bootstrap_servers" not in letters and isinstance(sources, list | tuple):
-        source: dict[str, Any] = next((source for source in sources if _is_kafka(source)), {})
+        source: dict[str, Any] = next((source for source in sources if _is_kafka(source, "windows")), {})
         cluster = {key: source[key] for key in ("bootstrap_servers", "security") if key in source}
         shared["dead_letters"] = cluster | letters
     return shared
 
 
-def _is_kafka(part: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(part, dict) and part.get("type") == "kafka"
+def _is_kafka(part: object, *other_types: str) -> TypeGuard[dict[str, Any]]:
+    return isinstance(part, dict) and part.get("type") in {"kafka", *other_types}

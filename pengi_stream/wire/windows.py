@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pengi_stream.errors import AudioError
-from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem
+from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
 from pengi_stream.wire import payload
 from pengi_stream.wire.headers import MOST_DIGITS, Facts, Headers, write
 
@@ -28,15 +28,6 @@ class WindowRecord:
     key: bytes
     value: bytes
     headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class WindowShape:
-    """What the model sees."""
-
-    sample_rate: int
-    """Hertz"""
-    samples: int
 
 
 def to_record(item: WindowItem, encoding: payload.Encoding) -> WindowRecord:

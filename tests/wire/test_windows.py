@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pengi_stream.errors import AudioError
-from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem
+from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
 from pengi_stream.wire.payload import Encoding
-from pengi_stream.wire.windows import WindowRecord, WindowShape, from_record, most_bytes, to_record
+from pengi_stream.wire.windows import WindowRecord, from_record, most_bytes, to_record
 
 DATA = Path(__file__).parents[1] / "data"
 SHAPE = WindowShape(8_000, 4)
