@@ -103,6 +103,13 @@ def test_mean_average_precision(evaluate: Callable[..., str], by: str) -> None:
     assert (found["prompt"], found["way"]) == ("generate metadata", by)
 
 
+def test_answers_to_questions(evaluate: Callable[..., str], sounds: Path) -> None:
+    table = "path,question,label\na.wav,Which is it?,low tone\nb.wav,Is it high?,middle tone\n"
+    found = json.loads(evaluate(table, "--task", "question", "--json"))
+    assert found["metrics"]["accuracy"]["value"] == 1
+    assert found["prompt"] == "question:"
+
+
 def test_captions(evaluate: Callable[..., str]) -> None:
     pytest.importorskip("aac_metrics", reason="the extra eval is not installed")
     found = json.loads(evaluate(CAPTIONS, "--task", "caption", "--json"))
