@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 
 LEDGERS = {
     "records": ("used", "dead_lettered", "late"),
-    "windows": ("gated", "dropped", "abandoned", "requested"),
+    "windows": ("gated", "dropped", "abandoned", "requested", "sent"),
     "requests": ("generated", "failed", "shed", "abandoned"),
 }
 """What becomes of all that goes in; what is still on its way is in flight."""

@@ -12,7 +12,8 @@ from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import ConfigError
 from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, EventSink
 from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.runtime.pipeline import LiveSource, Parts, Pipeline
+from pengi_stream.runtime.parts import LiveSource, Parts
+from pengi_stream.runtime.pipeline import Pipeline
 
 log = structlog.get_logger()
 

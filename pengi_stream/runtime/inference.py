@@ -160,8 +160,9 @@ class Inference:
             case Gap():
                 yield Part(item, (gap_event(item, self.pipeline),))
             case BadRecord():
-                self.dead_letters.keep(item)
-                yield Part(item, (source_event(item, self.pipeline),), bad=item)
+                if not item.kept:
+                    self.dead_letters.keep(item)
+                yield Part(item, (source_event(item, self.pipeline),), bad=None if item.kept else item)
             case StreamEnd():
                 yield Part(item)
 

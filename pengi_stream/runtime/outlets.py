@@ -11,7 +11,7 @@ import structlog
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.errors import SinkError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import EventSink, Watched
+from pengi_stream.protocols import EventSink, Watched, WindowSink
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
 from pengi_stream.runtime.tracker import Tracker
 from pengi_stream.status import Status
@@ -20,6 +20,7 @@ from pengi_stream.types import NS_PER_S, BadRecord, Event, Window, WindowItem
 log = structlog.get_logger()
 
 CAPACITY = 1024  # deliveries that wait for a slow sink
+WINDOWS_CAPACITY = 32  # likewise, of windows, which are some 0.5 MB each
 MOST_AT_ONCE = 256  # deliveries between two flushes
 FLUSH_S = 30.0
 
@@ -39,7 +40,7 @@ class NamedSink:
     """A sink with what the pipeline must know of it."""
 
     name: str
-    sink: EventSink
+    sink: EventSink | WindowSink
     required: bool
 
 
@@ -66,7 +67,8 @@ class Outlet:
         self._waits_for = ""
         for outcome in ("durable", "dropped"):  # 0 is shown too: a rate needs where a counter began
             tools.metrics.events.labels(self.name, outcome)
-        buffer = Fifo[Delivery](CAPACITY) if named.required else DropOldest(CAPACITY, lambda _: True, self._dropped)
+        capacity = WINDOWS_CAPACITY if isinstance(named.sink, WindowSink) else CAPACITY
+        buffer = Fifo[Delivery](capacity) if named.required else DropOldest(CAPACITY, lambda _: True, self._dropped)
         self.channel: Channel[Delivery, Delivery] = Channel(buffer, clock=tools.clock)
 
     def work(self) -> None:
@@ -95,21 +97,30 @@ class Outlet:
 
     def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         fresh = [delivery for delivery in deliveries if not self._tools.tracker.is_abandoned(delivery.work)]
-        events = [event for delivery in fresh for event in delivery.events]
-        if events:
+        if size := sum(map(self._size, fresh)):
             try:
-                self._until_accepted(lambda: self._sink.write(events))
+                self._until_accepted(lambda: self._write(fresh))
                 self._until_accepted(lambda: self._sink.flush(Deadline(FLUSH_S, self._tools.clock)))
             except SinkError as error:
                 if self.required:
                     raise
-                log.error("events_lost", sink=self.name, events=len(events), reason=str(error))
-                self._tools.metrics.events.labels(self.name, "dropped").inc(len(events))
+                log.error("events_lost", sink=self.name, events=size, reason=str(error))
+                self._tools.metrics.events.labels(self.name, "dropped").inc(size)
                 return
         self._written(fresh)
         if self.required:
             for delivery in deliveries:
                 self._tools.tracker.done(delivery.work)
+
+    def _write(self, deliveries: Sequence[Delivery]) -> None:
+        if isinstance(self._sink, WindowSink):
+            self._sink.write([delivery.work for delivery in deliveries])
+        else:
+            self._sink.write([event for delivery in deliveries for event in delivery.events])
+
+    def _size(self, delivery: Delivery) -> int:
+        """How much of `delivery` the sink takes: itself, or its events."""
+        return 1 if isinstance(self._sink, WindowSink) else len(delivery.events)
 
     def _until_accepted(self, attempt: Callable[[], None]) -> None:
         patience = Deadline(self._tools.give_up_after_s, self._tools.clock)
@@ -130,7 +141,7 @@ class Outlet:
 
     def _written(self, deliveries: Sequence[Delivery]) -> None:
         """Count what is durable by now."""
-        self._tools.metrics.events.labels(self.name, "durable").inc(sum(len(each.events) for each in deliveries))
+        self._tools.metrics.events.labels(self.name, "durable").inc(sum(map(self._size, deliveries)))
         if not self.required:
             return
         now_s = self._tools.clock.monotonic_s()
@@ -145,7 +156,7 @@ class Outlet:
             self._tools.metrics.end_to_end_s.observe((utc_ns - window.end_ns) / NS_PER_S)
 
     def _dropped(self, delivery: Delivery) -> None:
-        self._tools.metrics.events.labels(self.name, "dropped").inc(len(delivery.events))
+        self._tools.metrics.events.labels(self.name, "dropped").inc(self._size(delivery))
 
 
 class Outlets:

@@ -6,78 +6,38 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 
 from pengi_stream.clock import Clock, Deadline, SystemClock
 from pengi_stream.engine.batcher import Batcher
 from pengi_stream.engine.gate import Gate
-from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, Measured, ReplayedSource
+from pengi_stream.protocols import AudioLanguageModel, Measured, ReplayedSource, WindowSource
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
+from pengi_stream.runtime.forward import Forward
 from pengi_stream.runtime.health import health
 from pengi_stream.runtime.inference import DeadLetters, Inference
-from pengi_stream.runtime.intake import Asked, Intake, Ready, read_source
-from pengi_stream.runtime.outlets import NamedSink, Outlet, Outlets, OutletTools
+from pengi_stream.runtime.intake import Asked, Intake, Taken, read_source, read_windows
+from pengi_stream.runtime.outlets import Outlet, Outlets, OutletTools
+from pengi_stream.runtime.parts import LiveSource, Outcome, Parts
 from pengi_stream.runtime.stage import Abortable, Closable, Stage
 from pengi_stream.runtime.tracker import Tracker
 from pengi_stream.runtime.transactions import TransactionalOutlet, transactional
 from pengi_stream.status import Health
-from pengi_stream.types import Frame, Prompt, SourceItem
+from pengi_stream.types import Frame
+
+__all__ = ["LiveSource", "Outcome", "Parts", "Pipeline"]
 
 log = structlog.get_logger()
 
 FRAMES_WAITING = 256  # frames between a source and its windower
+WINDOWS_WAITING = 16  # windows, which are some 0.5 MB each, between two stages
 FINISH_S = 10.0  # for the last commits
 BATCHES_WAITING = 4  # batches' worth of stored requests between the windowers and the model
-
-
-@dataclass(frozen=True, slots=True)
-class LiveSource:
-    """A source, and whether it can wait."""
-
-    source: AudioSource
-    live: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a pipeline is made of, built."""
-
-    name: str
-    model: AudioLanguageModel
-    windows: WindowSpec
-    min_dbfs: float | None
-    prompts: Sequence[Prompt]
-    sources: Sequence[LiveSource]
-    sinks: Sequence[NamedSink]
-    dead_letters: DeadLetterSink | None = None
-    max_batch_size: int = 16
-    max_wait_s: float = 0.25
-    max_age_s: float = 30.0
-    give_up_after_s: float = 60.0
-    exactly_once: bool = False
-    """Events, dead letters and the place of the source are one transaction."""
-    drain_s: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a run ended."""
-
-    errors: tuple[str, ...] = ()
-    """One line for each thing that failed; the first one ended the run"""
-    bad_records: int = 0
-    """Bad records and windows that nothing kept: they were reported, the rest was done"""
-    abandoned: int = 0
-    """Requests that the deadline of the shutdown cut off"""
-
-    @property
-    def ok(self) -> bool:
-        return not (self.errors or self.bad_records or self.abandoned)
 
 
 class Pipeline:
@@ -102,8 +62,9 @@ class Pipeline:
             if isinstance(part.source, ReplayedSource):
                 part.source.follow(self._tracker.progress(number))
         self._outlets = self._make_outlets()
-        self._requests = self._request_channel()
-        self._stages = [*self._intake_stages(), self._model_stage(), *self._sink_stages()]
+        middle = self._forward() if parts.model is None else self._inference(parts.model)
+        self._asked: Channel[Asked, Any] = middle.channel
+        self._stages = [*self._intake_stages(), middle.stage, *self._sink_stages()]
         self._measure()
 
     def run(self) -> Outcome:
@@ -142,7 +103,7 @@ class Pipeline:
         for end in ends:
             if isinstance(end, Measured):
                 end.measure(self.metrics)
-        self.metrics.queues.watch("requests", self._requests)
+        self.metrics.queues.watch("requests", self._asked)
         for outlet in self._outlets:
             self.metrics.queues.watch(f"sink-{outlet.name}", outlet.channel)
 
@@ -158,47 +119,73 @@ class Pipeline:
 
     def _abandon(self) -> int:
         """Cut off what is still on its way, and count it."""
-        self._requests.abort()
+        self._asked.abort()
         for outlet in self._outlets:
             outlet.channel.abort()
-        ledgers = self.metrics.ledgers
-        abandoned = ledgers.in_flight("requests")
-        ledgers.leave("requests", "abandoned", abandoned)
+        ledgers, ledger = self.metrics.ledgers, "requests" if self._parts.model else "windows"
+        abandoned = ledgers.in_flight(ledger)
+        ledgers.leave(ledger, "abandoned", abandoned)
         return abandoned
 
     def _intake_stages(self) -> list[Stage]:
         stages = []
-        parts_per_request = max(1, sum(outlet.required for outlet in self._outlets))
-        for number, part in enumerate(self._parts.sources):
-            frames = self._frame_channel(part.live)
-            self.metrics.queues.watch(f"frames-{number}", frames)
+        parts = self._parts
+        for number, part in enumerate(parts.sources):
+            source = part.source
+            if isinstance(source, WindowSource):  # gated before they were sent
+                waiting: Channel[Taken, Taken] = Channel(Fifo(WINDOWS_WAITING), clock=self._clock)
+                read = partial(read_windows, source, parts.shape, waiting)
+                windower, gate = None, Gate(None)
+            else:
+                waiting = self._frame_channel(part.live)
+                read = partial(read_source, source, waiting)
+                windower, gate = Windower(parts.windows), Gate(parts.min_dbfs)
+            self.metrics.queues.watch(f"frames-{number}", waiting)
             intake = Intake(
                 number,
-                Windower(self._parts.windows),
-                Gate(self._parts.min_dbfs),
-                self._parts.prompts,
+                windower,
+                gate,
+                parts.prompts if parts.model else None,
                 tracker=self._tracker,
-                parts_per_request=parts_per_request,
+                parts_per_window=max(1, sum(outlet.required for outlet in self._outlets)),
                 metrics=self.metrics,
                 clock=self._clock,
             )
             stages += [
-                self._stage(f"source-{number}", partial(read_source, part.source, frames), writes=[frames]),
-                self._stage(f"intake-{number}", partial(intake.work, frames, self._requests), frames, [self._requests]),
+                self._stage(f"source-{number}", read, writes=[waiting]),
+                self._stage(f"intake-{number}", partial(intake.work, waiting, self._asked), waiting, [self._asked]),
             ]
         return stages
 
-    def _model_stage(self) -> Stage:
+    def _forward(self) -> _Middle:
+        """No model: what the intakes give is what the sinks get."""
+        windows: Channel[Any, Any] = Channel(
+            Fifo(WINDOWS_WAITING), producers=len(self._parts.sources), clock=self._clock
+        )
+        forward = Forward(Outlets(self._outlets, self._tracker), self._dead_letters, self.metrics)
+        return self._middle("windows", partial(forward.work, windows), windows)
+
+    def _inference(self, model: AudioLanguageModel) -> _Middle:
+        parts = self._parts
+        batcher = Batcher(
+            max_batch_size=parts.max_batch_size,
+            max_wait_s=parts.max_wait_s,
+            max_age_s=parts.max_age_s,
+            capacity=parts.max_batch_size * BATCHES_WAITING,
+        )
+        requests: Channel[Any, Any] = Channel(batcher, producers=len(parts.sources), clock=self._clock)
         inference = Inference(
-            model=self._parts.model,
-            pipeline=self._parts.name,
+            model=model,
+            pipeline=parts.name,
             outlets=Outlets(self._outlets, self._tracker),
             dead_letters=self._dead_letters,
             metrics=self.metrics,
             clock=self._clock,
         )
-        channels = [outlet.channel for outlet in self._outlets]
-        return self._stage("model", partial(inference.work, self._requests), self._requests, channels)
+        return self._middle("model", partial(inference.work, requests), requests)
+
+    def _middle(self, name: str, work: Callable[[], None], channel: Channel[Any, Any]) -> _Middle:
+        return _Middle(channel, self._stage(name, work, channel, [outlet.channel for outlet in self._outlets]))
 
     def _sink_stages(self) -> list[Stage]:
         return [self._stage(f"sink-{outlet.name}", outlet.work, outlet.channel) for outlet in self._outlets]
@@ -208,21 +195,11 @@ class Pipeline:
     ) -> Stage:
         return Stage(name, work, on_error=self._failed, reads=reads, writes=writes)
 
-    def _frame_channel(self, live: bool) -> Channel[SourceItem, SourceItem]:
-        buffer: Fifo[SourceItem] = Fifo(FRAMES_WAITING)
+    def _frame_channel(self, live: bool) -> Channel[Taken, Taken]:
+        buffer: Fifo[Taken] = Fifo(FRAMES_WAITING)
         if live:
             buffer = DropOldest(FRAMES_WAITING, lambda item: isinstance(item, Frame), self._frame_dropped)
         return Channel(buffer, clock=self._clock)
-
-    def _request_channel(self) -> Channel[Asked, Ready]:
-        parts = self._parts
-        batcher = Batcher(
-            max_batch_size=parts.max_batch_size,
-            max_wait_s=parts.max_wait_s,
-            max_age_s=parts.max_age_s,
-            capacity=parts.max_batch_size * BATCHES_WAITING,
-        )
-        return Channel(batcher, producers=len(parts.sources), clock=self._clock)
 
     def _make_outlets(self) -> list[Outlet]:
         parts = self._parts
@@ -235,6 +212,14 @@ class Pipeline:
             outlets.append(TransactionalOutlet(required[0].name, ends, tools))
         return outlets
 
-    def _frame_dropped(self, item: SourceItem) -> None:
+    def _frame_dropped(self, item: Taken) -> None:
         self.metrics.frames_dropped.inc()
         log.debug("frame_dropped", stream_id=item.stream.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Middle:
+    """What stands between intakes and outlets."""
+
+    channel: Channel[Any, Any]
+    stage: Stage

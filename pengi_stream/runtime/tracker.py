@@ -49,7 +49,7 @@ class Tracker:
             self._open[id(work)] = _Open(source, work, parts)
             self._watermarks[source].opened(id(work), work.stream, work.position, first_sample)
 
-    def advanced(self, source: int, item: SourceItem, hold: Position | None) -> None:
+    def advanced(self, source: int, item: SourceItem | Window, hold: Position | None) -> None:
         """`source` was read up to and with `item`; the next window of its stream begins at `hold`."""
         if item.position is None:
             return
@@ -77,7 +77,7 @@ class Tracker:
                 self._commit(entry.source)
             return True
 
-    def is_stale(self, source: int, item: SourceItem) -> bool:
+    def is_stale(self, source: int, item: SourceItem | Window) -> bool:
         """Whether `item` is of a partition that another worker has by now."""
         with self._lock:
             return self._watermarks[source].is_stale(item.position)

@@ -11,7 +11,6 @@ import structlog
 
 from pengi_stream.errors import ConfigError, StaleError
 from pengi_stream.protocols import (
-    AudioSource,
     DeadLetterSink,
     Progress,
     SourcePlace,
@@ -40,7 +39,7 @@ class Transactional:
 
 
 def transactional(
-    sources: Sequence[AudioSource], required: Sequence[NamedSink], letters: DeadLetterSink | None, progress: Progress
+    sources: Sequence[object], required: Sequence[NamedSink], letters: DeadLetterSink | None, progress: Progress
 ) -> Transactional:
     """The ends of a pipeline that share transactions from now on. Raises ConfigError where they cannot."""
     if len(sources) != 1 or not isinstance(sources[0], TransactionalSource):
