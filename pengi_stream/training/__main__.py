@@ -11,6 +11,9 @@ import typer
 from pengi_stream.errors import ConfigError, PengiStreamError
 from pengi_stream.training.calibrate_command import calibrate
 from pengi_stream.training.evaluate_command import evaluate
+from pengi_stream.training.features import load_features
+from pengi_stream.training.finetune_command import finetune
+from pengi_stream.training.finetune_rehearsal import choose_windows, write_rehearsal
 from pengi_stream.training.recipe import Recipe
 
 app = typer.Typer(help="The recipe that makes `mini`.", no_args_is_help=True, pretty_exceptions_enable=False)
@@ -34,9 +37,9 @@ def language_model(data: Data, work: Work = WORK, seed: Seed = 1, steps: int = 5
 
 
 @app.command()
-def mapper(data: Data, work: Work = WORK, seed: Seed = 1, naming_steps: int = 1000, steps: int = 2400) -> None:
+def mapper(data: Data, work: Work = WORK, seed: Seed = 1, listening_steps: int = 900, steps: int = 1600) -> None:
     """Train the mapper, and the language model with it, on windows and texts."""
-    Recipe(data, work, seed).train_mapper(naming_steps, steps)
+    Recipe(data, work, seed).train_mapper(listening_steps, steps)
 
 
 @app.command()
@@ -45,8 +48,16 @@ def export(data: Data, output: Path, work: Work = WORK, seed: Seed = 1) -> None:
     Recipe(data, work, seed).export(output)
 
 
+@app.command()
+def rehearsal(work: Work = WORK, seed: Seed = 1) -> None:
+    """Keep what fine-tuning rehearses: a balanced choice of the prepared windows, in the package itself."""
+    features = load_features(work / "features").split("train")
+    write_rehearsal(choose_windows(features, seed))
+
+
 app.command()(evaluate)
 app.command()(calibrate)
+app.command()(finetune)
 
 
 def main() -> None:

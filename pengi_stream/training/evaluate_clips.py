@@ -65,10 +65,10 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[Mapping[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines)
+            header = list(reader.fieldnames or [])
             rows: list[Mapping[str, str]] = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{path}: cannot be read as CSV: {getattr(error, 'strerror', None) or error}") from error
-    header = list(reader.fieldnames or [])
     if missing := [column for column in columns if column not in header]:
         raise ConfigError(
             f"{path}: found the columns {','.join(header)}, expected {','.join(columns)}: no {missing[0]}"

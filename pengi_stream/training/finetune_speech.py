@@ -1,0 +1,124 @@
+"""What is said of a site's own sounds: prefixes and language model learn the captions, and what was said of other
+sounds stays, since the language model as it was goes on teaching it (self-distillation)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pengi_stream.models.pengi.context import read
+from pengi_stream.models.pengi.decoding import decode
+from pengi_stream.models.pengi.language_model import LanguageModel
+from pengi_stream.training.examples import IGNORED, TokenBatch, encode_texts
+from pengi_stream.training.finetune_clips import CaptionedClip
+from pengi_stream.training.finetune_detectors import Prefixes
+from pengi_stream.training.language import text_loss
+from pengi_stream.training.loop import Schedule, train
+from pengi_stream.training.sounds import load_sounds
+from pengi_stream.training.texts import CAPTION, EVENTS, QUESTION, SCENE, TAGS, Text
+from pengi_stream.training.vocabulary import end_id
+from pengi_stream.types import DecodingOptions
+
+OWN, KEPT = 16, 16  # texts of a batch
+PULL = 16.0
+"""Of what was said before, against what is learnt"""
+LEARNING_RATE = 5e-4
+OPTIONS = DecodingOptions(max_new_tokens=20)
+PROMPTS = (CAPTION, CAPTION, EVENTS, EVENTS, TAGS, SCENE, f"{QUESTION}what is making the sound?")
+
+
+class Speech(nn.Module):
+    """What is trained."""
+
+    def __init__(self, language_model: LanguageModel, captions: int, size: int) -> None:
+        super().__init__()
+        self.layers = language_model.h
+        self.prefixes = Prefixes(captions, size)
+
+
+class Memory:
+    """What a language model says behind prefixes, to be kept."""
+
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, prefixes: Tensor, seed: int) -> None:
+        """`prefixes` (windows, length, width) of other sounds."""
+        self._model = deepcopy(model).requires_grad_(requires_grad=False)
+        self._tokenizer = tokenizer
+        self._prefixes = prefixes
+        rng = np.random.default_rng(seed)
+        labels = [sound.label for sound in load_sounds().values()]
+        asked = [*PROMPTS, *(f"{QUESTION}is there {label}?" for label in rng.choice(labels, 2))]
+        chosen = [asked[int(index)] for index in rng.integers(len(asked), size=len(prefixes))]
+        self._texts = self._said(chosen)
+
+    def loss(self, model: LanguageModel, rng: np.random.Generator) -> Tensor:
+        """How far `model` is from saying the same: Kullback-Leibler divergence, mean over tokens."""
+        rows = rng.integers(len(self._texts), size=KEPT)
+        batch = encode_texts([self._texts[row] for row in rows], self._tokenizer)
+        with torch.no_grad():
+            before = _logprobs(self._model, self._prefixes[rows], batch)
+        now = _logprobs(model, self._prefixes[rows], batch)
+        return functional.kl_div(now, before, log_target=True, reduction="batchmean")
+
+    @torch.no_grad()
+    def _said(self, prompts: Sequence[str]) -> list[Text]:
+        texts: list[Text | None] = [None] * len(prompts)
+        for prompt in dict.fromkeys(prompts):
+            rows = [row for row, other in enumerate(prompts) if other == prompt]
+            for row, answer in zip(rows, self._answers(prompt, self._prefixes[rows]), strict=True):
+                texts[row] = Text(prompt, answer)
+        return [text for text in texts if text is not None]
+
+    def _answers(self, prompt: str, prefixes: Tensor) -> list[str]:
+        stop = end_id(self._tokenizer)
+        tokens = torch.tensor(self._tokenizer.encode(prompt).ids)
+        asked = torch.cat((prefixes, self._model.embed(tokens).expand(len(prefixes), -1, -1)), dim=1)
+        context = read(self._model, asked, torch.full((len(asked),), asked.shape[1]))
+        decoded = decode(self._model, context, OPTIONS, stop)
+        rows = zip(decoded.tokens[:, 0].tolist(), decoded.lengths[:, 0].tolist(), strict=True)
+        return [
+            self._tokenizer.decode([token for token in row[:length] if token != stop]).strip() for row, length in rows
+        ]
+
+
+def learn(
+    model: LanguageModel,
+    memory: Memory,
+    windows: tuple[Tensor, Tensor],
+    spoken: Sequence[CaptionedClip],
+    tokenizer: Tokenizer,
+    steps: int,
+    seed: int,
+) -> Prefixes:
+    """Train `model` and the prefixes of captions on `windows`, their prefixes (windows, length, width) and the heights
+    of the captions' units (windows, captions), until what is `spoken` is said."""
+    prefixes, heights = windows
+    model.requires_grad_(requires_grad=False)
+    speech = Speech(model, heights.shape[1], prefixes[0].numel())
+    speech.requires_grad_(requires_grad=True)
+
+    def loss_of(step: int) -> Tensor:
+        rng = np.random.default_rng((seed, step))
+        rows = rng.integers(len(spoken), size=OWN)
+        texts = encode_texts([spoken[row].text(rng) for row in rows], tokenizer)
+        learnt = text_loss(model, speech.prefixes(prefixes[rows], heights[rows]), texts)
+        return learnt + PULL * memory.loss(model, rng)
+
+    schedule = Schedule(steps, LEARNING_RATE, warmup_steps=10, weight_decay=0.0)
+    with TemporaryDirectory() as folder:
+        train(speech, loss_of, schedule, Path(folder) / "speech.pt")
+    return speech.prefixes
+
+
+def _logprobs(model: LanguageModel, prefixes: Tensor, batch: TokenBatch) -> Tensor:
+    """(learnt tokens, vocabulary)."""
+    hidden = model(torch.cat((prefixes, model.embed(batch.ids[:, :-1])), dim=1))[:, prefixes.shape[1] - 1 :]
+    logprobs: Tensor = model.logits(hidden[batch.targets != IGNORED]).log_softmax(dim=-1)
+    return logprobs
