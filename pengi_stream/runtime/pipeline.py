@@ -27,6 +27,7 @@ from pengi_stream.runtime.parts import LiveSource, Outcome, Parts
 from pengi_stream.runtime.stage import Abortable, Closable, Stage
 from pengi_stream.runtime.tracker import Tracker
 from pengi_stream.runtime.transactions import TransactionalOutlet, transactional
+from pengi_stream.runtime.waiting import WaitingAudio
 from pengi_stream.status import Health
 from pengi_stream.types import Frame
 
@@ -196,7 +197,7 @@ class Pipeline:
         return Stage(name, work, on_error=self._failed, reads=reads, writes=writes)
 
     def _frame_channel(self, live: bool) -> Channel[Taken, Taken]:
-        buffer: Fifo[Taken] = Fifo(FRAMES_WAITING)
+        buffer: Fifo[Taken] = WaitingAudio(FRAMES_WAITING)
         if live:
             buffer = DropOldest(FRAMES_WAITING, lambda item: isinstance(item, Frame), self._frame_dropped)
         return Channel(buffer, clock=self._clock)
