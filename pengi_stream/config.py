@@ -13,7 +13,17 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, Valida
 from pengi_stream.broker.config import share_cluster
 from pengi_stream.broker.guarantee import trouble_with_exactly_once
 from pengi_stream.errors import ConfigError
-from pengi_stream.plugins import FrozenModel, Kind, PluginConfig, SinkConfig, SourceConfig, config_class, registered
+from pengi_stream.plugins import (
+    FrozenModel,
+    Kind,
+    PluginConfig,
+    SinkConfig,
+    SourceConfig,
+    WindowSinkConfig,
+    WindowSourceConfig,
+    config_class,
+    registered,
+)
 from pengi_stream.types import DecodingOptions, Prompt
 
 ENVIRONMENT_PREFIX = "PENGI_STREAM_"
@@ -174,8 +184,21 @@ class PipelineConfig(FrozenModel):
     def _share_cluster(cls, data: object) -> object:
         return share_cluster(data) if isinstance(data, dict) else data
 
+    @property
+    def sends_windows(self) -> bool:
+        """Whether it ends at windows, which a model elsewhere is asked about."""
+        return isinstance(self.sinks[0], WindowSinkConfig)
+
+    @property
+    def takes_windows(self) -> bool:
+        """Whether all of its sources give windows that were cut elsewhere."""
+        return all(isinstance(source, WindowSourceConfig) for source in self.sources)
+
     @model_validator(mode="after")
     def _check(self) -> PipelineConfig:
+        if len({isinstance(sink, WindowSinkConfig) for sink in self.sinks}) > 1:
+            types = ", ".join(sink.type for sink in self.sinks)
+            raise ValueError(f"sinks take either windows or events, found {types}; make two pipelines of them")
         ids = [prompt.id for prompt in self.prompts]
         if repeated := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")

@@ -16,6 +16,7 @@ from pengi_stream.types import (
     Position,
     Request,
     SourceItem,
+    WindowGrid,
     WindowItem,
     WindowShape,
 )
@@ -115,6 +116,15 @@ class AudioLanguageModel(Protocol):
 
     def warmup(self) -> None:
         """Do once what the first batch would otherwise wait for."""
+        ...
+
+
+@runtime_checkable
+class KnowsWindows(Protocol):
+    """The config of a model that can tell its windows without loading it."""
+
+    def windows(self) -> WindowGrid:
+        """As the model that it builds has them. Raises ModelError, as where a checkpoint is missing."""
         ...
 
 

@@ -200,6 +200,17 @@ class WindowShape:
     samples: int
 
 
+@dataclass(frozen=True, slots=True)
+class WindowGrid:
+    """The windows that a model sees, and where they may lie."""
+
+    sample_rate: int
+    """Hertz"""
+    window_samples: int
+    hop_grid_samples: int
+    """Hops that are a multiple of this let overlapping windows share work"""
+
+
 WindowItem = Window | Gap | StreamEnd | BadRecord
 """What the windower gives"""
 
@@ -212,10 +223,9 @@ class DecodingOptions:
     max_new_tokens: int = 30
     temperature: float = 1.0
     """Divides the logits; it does not make greedy or beam search random."""
-    sample: bool = False
-    """Draw each token at random, by `seed` and the window's first sample; what else is in the batch changes nothing."""
     top_p: float | None = None
-    """Sampling draws from the fewest tokens whose probabilities reach this sum; None: from all."""
+    """Draw each token at random, from the fewest tokens whose probabilities reach this sum (1: from all), by `seed` and
+    the window's first sample, so that what else is in the batch changes nothing. None: greedy or beam search."""
     seed: int = 0
     add_text: str = ""
     """Additional text between prompt and answer, as the language model reads it; begin it with a space."""
@@ -227,15 +237,14 @@ class DecodingOptions:
             "beams": self.beams < 1,
             "max_new_tokens": self.max_new_tokens < 1,
             "temperature": not self.temperature > 0,
-            "top_p": self.top_p is not None and not (self.sample and 0 < self.top_p <= 1),
-            "sample": self.sample and self.beams > 1,
+            "top_p": self.top_p is not None and not (0 < self.top_p <= 1 and self.beams == 1),
             "seed": self.seed < 0,
             "stop": isinstance(self.stop, str) or not all(self.stop),
         }
         for name in (name for name, is_wrong in wrong.items() if is_wrong):
             raise ValueError(
                 f"decoding options: found {name}={getattr(self, name)!r}; expected beams, max_new_tokens and temperature "
-                "above 0, top_p above 0 and up to 1 with sample, sample without beams, seed from 0, a tuple of stops"
+                "above 0, top_p above 0 and up to 1, with one beam, seed from 0, stop a tuple of texts, none empty"
             )
 
 

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from pengi_stream.cli import caption, check, convert, devices, dlq, download, listen, plugins, run, schema
+from pengi_stream.cli import (
+    caption,
+    check,
+    convert,
+    devices,
+    dlq,
+    download,
+    ingest,
+    listen,
+    plugins,
+    run,
+    schema,
+    worker,
+)
 from pengi_stream.errors import ConfigError, PengiStreamError
 from pengi_stream.logging import configure_logging
 
@@ -32,6 +45,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show traceback
 
 app.command("run")(run.run)
 app.command("caption")(caption.caption)
+app.command("ingest")(ingest.ingest)
 app.command("listen")(listen.listen)
 app.command("check")(check.check)
 app.command("convert")(convert.convert)
@@ -40,6 +54,7 @@ app.add_typer(dlq.dlq)
 app.command("download")(download.download)
 app.command("plugins")(plugins.plugins)
 app.command("schema")(schema.schema)
+app.command("worker")(worker.worker)
 
 
 def main() -> None:

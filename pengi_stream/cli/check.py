@@ -9,19 +9,19 @@ import typer
 from pengi_stream.cli.common import Overrides, PipelineFile
 from pengi_stream.config import load_config
 from pengi_stream.protocols import AudioLanguageModel
-from pengi_stream.runtime.build import window_spec
+from pengi_stream.runtime.build import window_grid, window_spec
 
 
 def check(pipeline: PipelineFile, overrides: Overrides = None) -> None:
     """Load a pipeline file and its model, and say what it would do; runs nothing."""
     config = load_config(pipeline, overrides=overrides or ())
-    model = cast("AudioLanguageModel", config.model.build())
-    spec = window_spec(config.window, model)
+    model = None if config.sends_windows else cast("AudioLanguageModel", config.model.build())
+    spec = window_spec(config.window, model or window_grid(config))
     rate = spec.sample_rate
     typer.echo(f"pipeline  {config.name}")
-    typer.echo(f"model     {config.model.type}, {model.identity}")
+    typer.echo(f"model     {config.model.type}, {model.identity if model else 'asked by workers'}")
     typer.echo(f"windows   {spec.window_samples / rate:.3f} s every {spec.hop_samples / rate:.3f} s at {rate} Hz")
-    for prompt in config.prompts:
+    for prompt in config.prompts if model else ():
         built = prompt.build()
         among = f", among {len(built.labels)} labels" if built.labels else ""
         typer.echo(f"prompt    {built.id}: {built.text}{among}")

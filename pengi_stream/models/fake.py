@@ -10,7 +10,7 @@ from pydantic import Field
 
 from pengi_stream.errors import ModelError
 from pengi_stream.plugins import PluginConfig
-from pengi_stream.types import Batch, Generation, Request, Samples
+from pengi_stream.types import Batch, Generation, Request, Samples, WindowGrid
 
 FLOOR = 1e-5  # -100 dBFS
 
@@ -21,6 +21,10 @@ class FakeModelConfig(PluginConfig):
     type: Literal["fake"]
     sample_rate: int = Field(default=16_000, ge=8_000, le=192_000)
     window_s: float = Field(default=5.0, gt=0)
+
+    def windows(self) -> WindowGrid:
+        """One may begin anywhere."""
+        return WindowGrid(self.sample_rate, round(self.window_s * self.sample_rate), FakeModel.hop_grid_samples)
 
     def build(self) -> FakeModel:
         return FakeModel(self.sample_rate, round(self.window_s * self.sample_rate))

@@ -9,8 +9,9 @@ from typing import Annotated
 import torch
 import typer
 
-from pengi_stream.models.pengi.checkpoint import CONFIG_FILE, checkpoint_folder, load_checkpoint, write_checksums
+from pengi_stream.models.pengi.checkpoint import load_checkpoint, write_checksums
 from pengi_stream.models.pengi.config import ConfidenceConfig, PengiConfig
+from pengi_stream.models.pengi.folder import CONFIG_FILE, checkpoint_folder
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.training.calibrate import Sample, collect, cross_fitted, fit
 from pengi_stream.training.calibrate_picture import draw, proportions

@@ -10,7 +10,8 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from pengi_stream.models.pengi.checkpoint import checkpoint_folder, load_checkpoint
+from pengi_stream.models.pengi.checkpoint import load_checkpoint
+from pengi_stream.models.pengi.folder import checkpoint_folder
 from pengi_stream.models.pengi.confidence import Evidence, confidence_of
 from pengi_stream.training.__main__ import app
 from pengi_stream.training.calibrate import Sample, cross_fitted, fit

@@ -9,6 +9,7 @@ from pydantic import field_validator
 
 from pengi_stream.models.pengi.config import PromptNormalization
 from pengi_stream.plugins import PluginConfig
+from pengi_stream.types import WindowGrid
 
 if TYPE_CHECKING:
     from pengi_stream.models.pengi.model import PengiModel
@@ -38,6 +39,13 @@ class PengiModelConfig(PluginConfig):
         if not names or not all(DEVICE.fullmatch(name) for name in names):
             raise ValueError(f"found {device!r}, expected auto, cpu, cuda or cuda:N, or a list of these")
         return device
+
+    def windows(self) -> WindowGrid:
+        """What the checkpoint's config says; loads no weights."""
+        from pengi_stream.models.pengi.folder import checkpoint_folder, read_config
+
+        config = read_config(checkpoint_folder(self.checkpoint))
+        return WindowGrid(config.sample_rate, config.window_samples, config.hop_grid_samples)
 
     def build(self) -> PengiModel | Replicas:
         from pengi_stream.models.replicas import Replicas

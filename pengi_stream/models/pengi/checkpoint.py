@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
@@ -26,14 +25,14 @@ from pengi_stream.models.pengi.config import (
     TokenEmbeddingsConfig,
     YamnetConfig,
 )
+from pengi_stream.models.pengi.folder import CONFIG_FILE, checkpoint_folder, read_config
 from pengi_stream.models.pengi.network import Pengi
 
-CONFIG_FILE, TOKENIZER_FILE, PROMPT_TOKENIZER_FILE = "config.json", "tokenizer.json", "prompt_tokenizer.json"
+TOKENIZER_FILE, PROMPT_TOKENIZER_FILE = "tokenizer.json", "prompt_tokenizer.json"
 CHECKSUMS_FILE = "SHA256SUMS"
 CHECKED_SUFFIXES = {".json", ".safetensors"}
 ENCODER_FILE, MODEL_FILE = "encoder.safetensors", "model.safetensors"
 ENCODER_PREFIX = "audio_encoder."
-PACKAGED = Path(__file__).parent.parent  # models/, where `mini` is
 SHOWN = 3
 
 
@@ -47,16 +46,6 @@ class Checkpoint:
     prompt_tokenizer: Tokenizer
     checksum: str
     """Short SHA-256 of the weights, config and tokenizers"""
-
-
-def checkpoint_folder(name: str) -> Path:
-    """The folder of a packaged checkpoint (`mini`) or of a path. Raises CheckpointError."""
-    folder = PACKAGED / name if name == "mini" else Path(name)
-    if folder.is_file():
-        raise CheckpointError(f"{name!r} is a file, expected a folder; make one of it with pengi-stream convert")
-    if not (folder / CONFIG_FILE).is_file():
-        raise CheckpointError(f"no checkpoint at {name!r}: {folder / CONFIG_FILE} is missing; use mini or a folder")
-    return folder
 
 
 def load_checkpoint(name: str, prompt_normalization: PromptNormalization | None = None) -> Checkpoint:
@@ -113,10 +102,7 @@ def write_checksums(folder: Path) -> None:
 
 
 def _config(path: Path, prompt_normalization: PromptNormalization | None) -> PengiConfig:
-    try:
-        config = PengiConfig.model_validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise CheckpointError(f"{path}: {_first_problem(error)}") from error
+    config = read_config(path.parent)
     if prompt_normalization is None:
         return config
     if not isinstance(config.text, ClipTextConfig):
@@ -186,8 +172,3 @@ def _written_checksums(folder: Path) -> dict[str, str]:
 def _sha256(path: Path) -> bytes:
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").digest()
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"

@@ -11,13 +11,13 @@ from tokenizers import Tokenizer
 
 from pengi_stream.errors import CheckpointError, ConfigError
 from pengi_stream.models.pengi.checkpoint import (
-    CONFIG_FILE,
     MODEL_FILE,
     PROMPT_TOKENIZER_FILE,
     TOKENIZER_FILE,
     write_checksums,
 )
 from pengi_stream.models.pengi.config import ClipTextConfig, PengiConfig
+from pengi_stream.models.pengi.folder import CONFIG_FILE
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.published import PUBLISHED, read_published
 from pengi_stream.models.pengi.published_names import rename_published
