@@ -23,7 +23,7 @@ from pengi_stream.metrics import Metrics
 from pengi_stream.runtime.tracker import Tracker
 from pengi_stream.sources.kafka import KafkaSourceConfig
 from pengi_stream.testing import check_source
-from pengi_stream.types import Frame, Gap, Resumed, SourceItem, StreamState
+from pengi_stream.types import Frame, Gap, Resumed, Revoked, SourceItem, StreamState
 
 SECOND = b"\x01\x00" * 11_025
 
@@ -156,6 +156,35 @@ def test_what_is_done_of_a_stream_is_told_to_who_reads_on(kafka: Kafka) -> None:
     [resumed] = again.items
     assert isinstance(resumed, Resumed)
     assert resumed.state == StreamState(frame.stream, 1234, 9)
+
+
+def test_a_rebalance_moves_what_it_must_and_the_rest_goes_on_as_if_nothing_had_happened(kafka: Kafka) -> None:
+    topic = kafka.new_topic(4)
+
+    def rounds(first: int) -> list[Sent]:
+        return [Sent(b"%d" % n, SECOND, START_MS + 1000 * first, partition=n) for n in range(4)]
+
+    send(kafka, topic, rounds(0))
+    with reading(kafka, topic) as first:
+        wait_for(lambda: len(first.frames()) == 4, "the first round")
+        wait_for(lambda: not_committed(kafka, topic, topic) == 0, "the commit")
+        with reading(kafka, topic) as second:
+            wait_for(lambda: len(revoked(first)) == 2, "two streams that move")
+            send(kafka, topic, rounds(1))
+            wait_for(lambda: len(first.frames()) == 6, "the second round of those that stayed")
+            wait_for(lambda: len(second.frames()) == 2, "the second round of those that moved")
+            moved = {frame.stream.id for frame in second.frames()}
+            assert moved == set(revoked(first))
+            assert {frame.first_sample for frame in [*first.frames()[4:], *second.frames()]} == {11_025}
+        send(kafka, topic, rounds(2))
+        wait_for(lambda: len(first.frames()) == 10, "the third round, of all")
+        assert {frame.first_sample for frame in first.frames()[6:]} == {22_050}
+        assert first.metrics.registry.get_sample_value("pengi_stream_rebalances_total") == 3
+    assert {frame.stream for frame in second.frames()} < {frame.stream for frame in first.frames()}
+
+
+def revoked(found: Reading) -> list[str]:
+    return [item.stream.id for item in found.items if isinstance(item, Revoked)]
 
 
 def test_records_that_were_deleted_before_they_were_read_are_a_gap(kafka: Kafka) -> None:
