@@ -107,7 +107,7 @@ def test_the_topics_are_made(stack: Stack, topics: None) -> None:
         found = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
     finally:
         admin.close()
-    assert {"audio": 8, "events": 8, "audio.dead": 1}.items() <= found.items()
+    assert {"audio": 8, "windows": 8, "events": 8, "audio.dead": 1}.items() <= found.items()
 
 
 @pytest.mark.slow
