@@ -37,26 +37,24 @@ def build_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()
     dead_letters = cast("DeadLetterSink", config.dead_letters.build()) if config.dead_letters else None
     model = None if config.sends_windows else _warm_model(config)
     windows = window_spec(config.window, model or window_grid(config))
-    parts = Parts(
-        name=config.name,
-        model=model,
-        windows=windows,
-        min_dbfs=config.gate.min_dbfs,
-        prompts=[prompt.build() for prompt in config.prompts],
-        sources=sources,
-        sinks=[*sinks, *extra_sinks],
-        dead_letters=dead_letters,
-        max_batch_size=config.batch.max_batch_size,
-        max_wait_s=config.batch.max_wait_s,
-        max_age_s=config.batch.max_age_s,
-        give_up_after_s=config.delivery.give_up_after_s,
-        exactly_once=config.delivery.guarantee == "exactly_once",
-        drain_s=config.shutdown.drain_s,
+    return Pipeline(
+        Parts(
+            name=config.name,
+            model=model,
+            windows=windows,
+            min_dbfs=config.gate.min_dbfs,
+            prompts=[prompt.build() for prompt in config.prompts],
+            sources=sources,
+            sinks=[*sinks, *extra_sinks],
+            dead_letters=dead_letters,
+            max_batch_size=config.batch.max_batch_size,
+            max_wait_s=config.batch.max_wait_s,
+            max_age_s=config.batch.max_age_s,
+            give_up_after_s=config.delivery.give_up_after_s,
+            exactly_once=config.delivery.guarantee == "exactly_once",
+            drain_s=config.shutdown.drain_s,
+        )
     )
-    for named in sinks:
-        if isinstance(named.sink, WindowSink):
-            named.sink.expect(parts.shape)
-    return Pipeline(parts)
 
 
 def window_grid(config: PipelineConfig) -> WindowGrid:

@@ -16,7 +16,7 @@ from pengi_stream.engine.gate import Gate
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import AudioLanguageModel, Measured, ReplayedSource, WindowSource
+from pengi_stream.protocols import AudioLanguageModel, Measured, ReplayedSource, WindowSink, WindowSource
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
 from pengi_stream.runtime.forward import Forward
 from pengi_stream.runtime.health import health
@@ -62,6 +62,9 @@ class Pipeline:
         for number, part in enumerate(parts.sources):
             if isinstance(part.source, ReplayedSource):
                 part.source.follow(self._tracker.progress(number))
+        for named in parts.sinks:
+            if isinstance(named.sink, WindowSink):
+                named.sink.expect(parts.shape)
         self._outlets = self._make_outlets()
         middle = self._forward() if parts.model is None else self._inference(parts.model)
         self._asked: Channel[Asked, Any] = middle.channel
