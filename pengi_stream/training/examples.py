@@ -1,18 +1,20 @@
-"""Training batches: features of real and simulated windows, and a text for each."""
+"""Training batches: listings of what is heard, and a text for each."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from pengi_stream.training.simulate import Patches, Simulator
-from pengi_stream.training.texts import Content, Text, TextWriter
+from pengi_stream.models.pengi.listener import LEAST, Heard
+from pengi_stream.training.hearing import Candidate, Kinship, content_of
+from pengi_stream.training.texts import EVENTS, Content, Text, TextWriter
 from pengi_stream.training.vocabulary import end_id
 
 IGNORED = -100
@@ -31,7 +33,7 @@ class TokenBatch:
 class Example:
     """A batch for the joint training."""
 
-    features: Tensor  # (batch, features)
+    listings: Tensor  # (batch, 2 * sounds)
     tokens: TokenBatch
 
 
@@ -53,72 +55,100 @@ def encode_texts(texts: Sequence[Text], tokenizer: Tokenizer) -> TokenBatch:
 class Shares:
     """How a batch is made up."""
 
-    real: int = 44
-    simulated: int = 14
-    captions: int = 6
-
-    @property
-    def total(self) -> int:
-        return self.real + self.simulated + self.captions
+    windows: int = 20
+    imagined: int = 36
+    captions: int = 8
+    no_audio: float = 0.06
 
 
 @dataclass(frozen=True, slots=True)
 class RealWindows:
-    """Windows of recordings."""
+    """What is heard in windows of recordings: by all that was learnt, and by YAMNet's scores alone."""
 
-    features: Tensor  # (windows, features)
-    contents: Sequence[Content]
-    emphasis: Sequence[float]
-    """How much more often than others a window is drawn"""
+    heard: tuple[Heard, Heard]
+    scenes: Sequence[str]
 
 
 class ExampleMaker:
-    """Makes the batch of each step, always the same for the same seed and step."""
+    """Makes the batch of each step, always the same for the same seed and step.
+
+    What the listener hears in a window fixes what is to be said of it. Most windows have their sounds exchanged for
+    others at random, so that every sound can be said.
+    """
 
     def __init__(
         self,
         real: RealWindows,
         captions: Sequence[Content],
-        simulator: Simulator,
         writer: TextWriter,
-        class_index: Mapping[str, int],
-        pool: Callable[[Patches], Tensor],
+        kinship: Kinship,
+        names: Sequence[str],
+        listed: int,
     ) -> None:
-        """`captions` have sounds that were found in a person's caption; `pool` makes features of patches."""
-        self._real = real
-        self._weights = _balance(real)
+        """`captions` have sounds that were found in a person's caption; `listed` sounds at most are told."""
+        self._scenes = real.scenes
+        self._heard = [_listed(heard, listed) for heard in real.heard]
         self._captions = captions
-        self._simulator = simulator
         self._writer = writer
-        self._class_index = class_index
-        self._pool = pool
-        self._names = list(class_index)
+        self._kinship = kinship
+        self._names = list(names)
+        self._index = {name: index for index, name in enumerate(names)}
 
     def make(self, step: int, seed: int, shares: Shares, tokenizer: Tokenizer) -> Example:
         """The batch of `step`."""
-        features, contents = self.windows(step, seed, shares)
-        rng = np.random.default_rng((seed, step, 1))
-        return Example(features, encode_texts([self._writer.write(c, rng) for c in contents], tokenizer))
-
-    def windows(self, step: int, seed: int, shares: Shares) -> tuple[Tensor, list[Content]]:
-        """The windows of `step`, (batch, features), and what is in each."""
         rng = np.random.default_rng((seed, step))
-        rows = torch.from_numpy(rng.choice(len(self._real.contents), shares.real, p=self._weights))
-        contents = [self._real.contents[int(row)] for row in rows]
-        imagined = [self._imagine(rng) for _ in range(shares.simulated)]
-        imagined += [self._captions[int(rng.integers(len(self._captions)))] for _ in range(shares.captions)]
-        classes = [[self._class_index[s] for s in c.sounds if s in self._class_index] for c in imagined]
-        generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        simulated = self._pool(self._simulator(classes, generator))
-        return torch.cat((self._real.features[rows], simulated)), contents + imagined
+        made = [self._window(rng, exchanged=False) for _ in range(shares.windows)]
+        made += [self._window(rng, exchanged=True) for _ in range(shares.imagined)]
+        made += [self._caption(rng) for _ in range(shares.captions)]
+        listings = torch.zeros(len(made), 2 * len(self._names))
+        texts = []
+        for row, (candidates, content) in zip(listings, made, strict=True):
+            if rng.random() >= shares.no_audio:
+                self._tell(row, candidates)
+            texts.append(self._text(candidates, content, rng))
+        return Example(listings, encode_texts(texts, tokenizer))
 
-    def _imagine(self, rng: np.random.Generator) -> Content:
-        count = 1 if rng.random() < 0.7 else 2
-        return Content(tuple(str(n) for n in rng.choice(self._names, count, replace=False)))
+    def _text(self, candidates: Sequence[Candidate], content: Content, rng: np.random.Generator) -> Text:
+        text = self._writer.write(content, rng)
+        if candidates and text.prompt == EVENTS and rng.random() < ONE_LABEL:  # so that labels are as likely as their sounds
+            likely = np.array([c.likely for c in candidates])
+            name = candidates[int(rng.choice(len(candidates), p=likely / likely.sum()))].name
+            return Text(EVENTS, self._writer.events(Content((name,))))
+        return text
+
+    def _window(self, rng: np.random.Generator, *, exchanged: bool) -> tuple[list[Candidate], Content]:
+        names, likely, present = self._heard[int(rng.random() < ONLY_SCORES)]
+        row = int(rng.integers(len(names)))
+        other = np.asarray(rng.choice(len(self._names), names.shape[1], replace=False)) if exchanged else names[row]
+        rows = zip(other.tolist(), likely[row].tolist(), present[row].tolist(), strict=True)
+        candidates = [Candidate(self._names[index], p, q) for index, p, q in rows if p > LEAST]
+        return candidates, content_of(candidates, self._kinship, "" if exchanged else self._scenes[row])
+
+    def _caption(self, rng: np.random.Generator) -> tuple[list[Candidate], Content]:
+        """Sounds of a person's caption, as if the listener had heard them."""
+        content = self._captions[int(rng.integers(len(self._captions)))]
+        names = [name for name in dict.fromkeys(content.sounds) if name in self._index]
+        shares = rng.dirichlet(np.linspace(8, 4, len(names))) * rng.uniform(0.6, 0.98)
+        heard = [Candidate(n, float(p), float(rng.uniform(0.4, 1))) for n, p in zip(names, shares, strict=True)]
+        others = [str(n) for n in rng.choice(self._names, int(rng.integers(4)), replace=False) if n not in names]
+        heard += [Candidate(n, float(rng.uniform(LEAST, 0.08)), float(rng.uniform(0, 0.2))) for n in others]
+        return sorted(heard, key=lambda c: -c.likely), replace(content, sounds=tuple(names))
+
+    def _tell(self, row: Tensor, candidates: Sequence[Candidate]) -> None:
+        count = len(self._names)
+        for candidate in candidates:
+            index = self._index[candidate.name]
+            row[index] = min(1.0, max(0.0, 1 - math.log(candidate.likely) / math.log(LEAST)))
+            row[count + index] = candidate.present
 
 
-def _balance(real: RealWindows) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """A window's chance to be drawn: less for sounds of which there are many windows."""
-    counts = Counter(content.sounds for content in real.contents)
-    weights = np.array([counts[content.sounds] ** -0.3 for content in real.contents]) * np.array(real.emphasis)
-    return np.asarray(weights / weights.sum())
+ONE_LABEL = 0.4
+"""How often an answer about events is one sound, drawn by how likely it is"""
+ONLY_SCORES = 0.5
+"""How often a window is heard as if it were near to no recording"""
+
+
+def _listed(heard: Heard, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """The likeliest sounds of each window, their probabilities and presence: (windows, count) each."""
+    likely, names = heard.likely.topk(count, dim=1)
+    return names.numpy(), likely.numpy(), heard.present.gather(1, names).numpy()

@@ -8,9 +8,10 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from pengi_stream.models.pengi.checkpoint import save_checkpoint
-from pengi_stream.models.pengi.config import LanguageModelConfig, MlpMappingConfig, PengiConfig
+from pengi_stream.models.pengi.config import LanguageModelConfig, PengiConfig, SoundMappingConfig
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.yamnet import PATCH_HOP_SAMPLES, SAMPLE_RATE, Yamnet, converted_state, window_samples
+from pengi_stream.training.sounds import load_sounds
 from pengi_stream.training.vocabulary import end_id
 
 PATCHES = 13
@@ -19,13 +20,13 @@ POSITIONS = 96
 ENCODER_SOURCE = Path("yamnet/yamnet_fp32.npz")
 
 
-def mini_config(tokenizer: Tokenizer, layers: int = 4, width: int = 256, hidden: int = 512) -> PengiConfig:
+def mini_config(tokenizer: Tokenizer, layers: int = 4, width: int = 256) -> PengiConfig:
     """The configuration of `mini`."""
     return PengiConfig(
         sample_rate=SAMPLE_RATE,
         window_samples=WINDOW_SAMPLES,
         hop_grid_samples=PATCH_HOP_SAMPLES,
-        audio_mapping=MlpMappingConfig(prefix_length=8, hidden=hidden),
+        audio_mapping=SoundMappingConfig(sounds=len(load_sounds())),
         language_model=LanguageModelConfig(
             vocabulary=tokenizer.get_vocab_size(),
             positions=POSITIONS,

@@ -9,28 +9,28 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pengi_stream.models.pengi.config import MlpMappingConfig, PengiConfig
-from pengi_stream.models.pengi.mapper import FEATURES, MlpMapper, pool
+from pengi_stream.models.pengi.config import PengiConfig
+from pengi_stream.models.pengi.listener import SoundMapper
+from pengi_stream.models.pengi.mapper import pool
+from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.yamnet import Yamnet
 from pengi_stream.training.clips import Clip, load_labels, read_clips
 from pengi_stream.training.corpus import Corpus, read_corpus
 from pengi_stream.training.examples import ExampleMaker, RealWindows
 from pengi_stream.training.export import WINDOW_SAMPLES, export, load_encoder, mini_config, new_network
 from pengi_stream.training.features import Features, cache_features, load_features
+from pengi_stream.training.hearing import Kinship
 from pengi_stream.training.language import make_vocabulary, new_language_model, train_language_model
+from pengi_stream.training.listening import hear, set_prototypes, set_usual, standardize, train_listener
 from pengi_stream.training.loop import Schedule
-from pengi_stream.training.mapping import Speaker, standardise, train_naming, train_speaking
+from pengi_stream.training.mapping import Speaker, train_speaking
 from pengi_stream.training.music import render_music
-from pengi_stream.training.simulate import Classifier, Patches, Simulator
+from pengi_stream.training.simulate import Patches
 from pengi_stream.training.speech import render_speech
-from pengi_stream.training.texts import Content
 from pengi_stream.training.vocabulary import load_vocabulary
 from pengi_stream.training.windows import WindowMaker, plan_windows, tone_clips
 
 UTTERANCES, PIECES, MIXTURES = 300, 400, 2500
-CLASSES = 521
-EMPHASIS = {"esc10": 2.0}
-"""Windows of common sounds are drawn more often"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,25 @@ class Recipe:
         schedule = Schedule(steps, learning_rate=1.5e-3)
         train_language_model(model, corpus, tokenizer, schedule, self.work / "language_model.pt", self.seed)
 
-    def train_mapper(self, naming_steps: int, speaking_steps: int) -> None:
-        """Train the mapper's hidden layer on naming sounds, then mapper and language model together."""
+    def train_mapper(self, listening_steps: int, speaking_steps: int) -> None:
+        """Train the listener on recordings, then teach mapper and language model to say what it hears."""
         corpus, tokenizer = read_corpus(self.data), load_vocabulary(self.work / "tokenizer.json")
         features = load_features(self.work / "features").split("train")
-        real = _pooled(features)
         torch.manual_seed(self.seed)
         speaker = self._speaker()
-        standardise(speaker.mapper, real)
-        maker = _example_maker(corpus, features, real, load_encoder(self.data))
-        naming = Schedule(naming_steps, learning_rate=2e-3, weight_decay=0.02)
-        names = list(corpus.sounds)
-        train_naming(speaker.mapper, names, maker, naming, self.work / "naming.pt", self.seed)
-        speaking = Schedule(speaking_steps, learning_rate=8e-4)
+        mapper = speaker.mapper
+        pooled = _pooled(features)
+        standardize(mapper, pooled)
+        set_usual(mapper)
+        standardized = mapper.embedding(pooled)
+        set_prototypes(mapper, standardized, self.seed)
+        index = {name: number for number, name in enumerate(corpus.sounds)}
+        sounds = [[index[name] for name in facts.sounds] for facts in features.facts]
+        listening = Schedule(listening_steps, learning_rate=1e-3)
+        train_listener(mapper.listener, standardized, sounds, listening, self.work / "listening.pt", self.seed)
+        heard = RealWindows(hear(mapper, standardized), [facts.scene for facts in features.facts])
+        maker = _example_maker(corpus, heard, mapper.listed)
+        speaking = Schedule(speaking_steps, learning_rate=1e-3)
         train_speaking(speaker, maker, tokenizer, speaking, self.work / "speaking.pt", self.seed)
 
     def export(self, folder: Path) -> None:
@@ -103,8 +109,10 @@ class Recipe:
         config = self.config
         language_model = new_language_model(config.language_model)
         language_model.load_state_dict(state)
-        mapping, width = MlpMappingConfig(), config.language_model.width
-        return Speaker(MlpMapper(FEATURES, mapping.hidden, mapping.prefix_length, width), language_model)
+        mapper = Pengi(config).audio_mapper
+        if not isinstance(mapper, SoundMapper):
+            raise TypeError(f"found the mapper {type(mapper).__name__}, expected one of sounds")
+        return Speaker(mapper, language_model)
 
 
 def _encode(encoder: Yamnet, samples: Tensor) -> Patches:
@@ -120,21 +128,11 @@ def _pooled(features: Features, size: int = 500) -> Tensor:
     )
 
 
-def _example_maker(corpus: Corpus, features: Features, real: Tensor, encoder: Yamnet) -> ExampleMaker:
-    classifier = Classifier(encoder.classifier.weight.detach(), encoder.classifier.bias.detach())
-    simulator = Simulator(classifier, features.patches.embeddings)
-    contents = [Content(facts.sounds, facts.scene) for facts in features.facts]
-    class_index = {name: index for index, name in enumerate(list(corpus.sounds)[:CLASSES])}
-    captions = [c for c in corpus.contents if any(name in class_index for name in c.sounds)]
-    emphasis = [EMPHASIS.get(facts.origin, 1.0) for facts in features.facts]
-    return ExampleMaker(
-        real=RealWindows(real, contents, emphasis),
-        captions=captions,
-        simulator=simulator,
-        writer=corpus.writer(),
-        class_index=class_index,
-        pool=lambda patches: pool(patches.embeddings, patches.logits),
-    )
+def _example_maker(corpus: Corpus, real: RealWindows, listed: int) -> ExampleMaker:
+    names = list(corpus.sounds)
+    captions = [content for content in corpus.contents if any(name in corpus.sounds for name in content.sounds)]
+    kinship = Kinship(corpus.parents, {name: sound.label for name, sound in corpus.sounds.items()})
+    return ExampleMaker(real, captions, corpus.writer(), kinship, names, listed)
 
 
 def _model_state(checkpoint: Path, step: str) -> dict[str, Tensor]:

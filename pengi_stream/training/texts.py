@@ -17,6 +17,8 @@ QUESTION = "question: "
 
 JOINTS = (" and ", " while ", " as ", ", and ")
 SILENCE = "Silence"
+NOTHING = "an unclear sound"
+UNCLEAR_SCENE = "unclear"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,17 @@ class Content:
     """What is in a window: sounds, the loudest first, where that is known its scene, and a caption by a person."""
 
     sounds: tuple[str, ...]
+    """Those that are heard for sure"""
     scene: str = ""
     caption: str = ""
+    perhaps: tuple[str, ...] = ()
+    """Where none is sure: what it could be, the likeliest first"""
+    clear: bool = True
+    """Whether the first of these is at all likely"""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        return self.sounds or self.perhaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +70,8 @@ class TextWriter:
             return Text(EVENTS, self.events(content))
         if draw < 0.82:
             return Text(TAGS, self.tags(content))
-        if draw < 0.9 and (scene := self._scene(content)):
-            return Text(SCENE, scene)
+        if draw < 0.9:
+            return Text(SCENE, self._scene(content))
         return self._question(content, rng)
 
     def caption(self, content: Content, rng: np.random.Generator) -> str:
@@ -70,11 +81,20 @@ class TextWriter:
         human = self._human.get(tuple(sorted(content.sounds)), ())
         if human and rng.random() < 0.2:
             return str(human[int(rng.integers(len(human)))]).lower()
+        if not content.sounds:
+            return self._doubt(content).lower()
         clauses = [self._clause(name, rng) for name in content.sounds]
         text = clauses[0]
         for clause in clauses[1:]:
             text += str(rng.choice(JOINTS)) + clause
         return text.lower()
+
+    def _doubt(self, content: Content) -> str:
+        """What it could be."""
+        first, *others = [self._sounds[name].clauses[0] for name in content.perhaps] or [NOTHING]
+        if not content.clear:
+            return f"{NOTHING}, perhaps {' or '.join((first, *others))}"
+        return f"{first}, or perhaps {' or '.join(others)}" if others else f"perhaps {first}"
 
     def _clause(self, name: str, rng: np.random.Generator) -> str:
         clauses = self._sounds[name].clauses
@@ -83,30 +103,33 @@ class TextWriter:
 
     def events(self, content: Content) -> str:
         """Labels, comma-separated, each once."""
-        return ", ".join(dict.fromkeys(self._sounds[name].label for name in content.sounds))
+        labels = list(dict.fromkeys(self._sounds[name].label for name in content.named)) or [NOTHING]
+        return ", ".join(labels) if content.sounds else f"perhaps {' or '.join(labels)}"
 
     def tags(self, content: Content) -> str:
         """Labels and what they are kinds of."""
-        names = list(content.sounds)
-        names += [p for name in content.sounds for p in self._parents.get(name, ())[:2] if p in self._sounds]
-        return ", ".join(dict.fromkeys(self._sounds[name].label for name in names))
+        names = list(content.named)
+        names += [p for name in content.named for p in self._parents.get(name, ())[:2] if p in self._sounds]
+        return ", ".join(dict.fromkeys(self._sounds[name].label for name in names)) or NOTHING
 
     def _scene(self, content: Content) -> str:
-        return content.scene or next((s for name in content.sounds if (s := self._sounds[name].scene)), "")
+        known = content.scene or next((s for name in content.sounds if (s := self._sounds[name].scene)), "")
+        return known or UNCLEAR_SCENE
 
     def _question(self, content: Content, rng: np.random.Generator) -> Text:
         draw = rng.random()
         if draw < 0.25:
-            return Text(QUESTION + "what is making the sound?", self._sounds[content.sounds[0]].label)
-        if draw < 0.35 and not content.caption:
+            return Text(QUESTION + "what is making the sound?", self.events(content))
+        if draw < 0.35 and content.sounds and not content.caption:
             count = 0 if content.sounds == (SILENCE,) else len(content.sounds)
             return Text(
                 QUESTION + "how many different sounds are there?", ("none", "one", "two", "three")[min(count, 3)]
             )
-        related = {p for name in content.sounds for p in (name, *self._parents.get(name, ()))}
-        if draw < 0.7:
-            true = [name for name in self._names if name in related]
+        kinds = {p for name in content.sounds for p in (name, *self._parents.get(name, ()))}
+        if draw < 0.7 and content.sounds:
+            true = [name for name in self._names if name in kinds]
             label = self._sounds[str(rng.choice(true))].label
             return Text(f"{QUESTION}is there {label}?", "yes")
-        label = self._sounds[str(rng.choice([n for n in self._names if n not in related]))].label
+        possible = kinds | {p for name in content.perhaps for p in (name, *self._parents.get(name, ()))}
+        label = self._sounds[str(rng.choice([n for n in self._names if n not in possible]))].label
         return Text(f"{QUESTION}is there {label}?", "no")

@@ -67,7 +67,7 @@ def test_the_recipe_makes_a_checkpoint_that_can_be_evaluated(data: Path, monkeyp
 
     recipe.prepare()
     recipe.train_language_model(steps=1)
-    recipe.train_mapper(naming_steps=1, speaking_steps=1)
+    recipe.train_mapper(listening_steps=1, speaking_steps=1)
     recipe.export(data / "checkpoint")
 
     model = PengiModelConfig(type="pengi", checkpoint=str(data / "checkpoint")).build()

@@ -47,6 +47,34 @@ class MlpMappingConfig(Part):
     hidden: int = 512
 
 
+class SoundMappingConfig(Part):
+    """Features -> which sounds are heard -> prefix."""
+
+    type: Literal["sounds"] = "sounds"
+    prefix_length: int = 8
+    hidden: int = 384
+    sounds: int
+    """Sounds that have names; YAMNet's classes come first"""
+    listed: int = 8
+    """Of these, so many at most are told to the language model"""
+    known: int = 192
+    """Size of what tells sounds with recordings apart"""
+    prototypes: int = 600
+    """Centres of the training windows"""
+
+
+class SiteMappingConfig(Part):
+    """What fine-tuning makes of a mapping: detectors of a site's own sounds beside it."""
+
+    type: Literal["site"] = "site"
+    base: MlpMappingConfig | SoundMappingConfig = Field(discriminator="type")
+    captions: PositiveInt
+
+    @property
+    def prefix_length(self) -> int:
+        return self.base.prefix_length
+
+
 class TransformerMappingConfig(Part):
     """Embedding -> prefix: learnt queries read a sequence through a transformer."""
 
@@ -136,7 +164,9 @@ class PengiConfig(Part):
     window_samples: PositiveInt
     hop_grid_samples: PositiveInt
     audio_encoder: YamnetConfig | HtsatConfig = Field(default=YamnetConfig(), discriminator="type")
-    audio_mapping: MlpMappingConfig | TransformerMappingConfig = Field(default=MlpMappingConfig(), discriminator="type")
+    audio_mapping: MlpMappingConfig | SoundMappingConfig | SiteMappingConfig | TransformerMappingConfig = Field(
+        default=MlpMappingConfig(), discriminator="type"
+    )
     text: TokenEmbeddingsConfig | MappedTokensConfig | ClipTextConfig = Field(
         default=TokenEmbeddingsConfig(), discriminator="type"
     )

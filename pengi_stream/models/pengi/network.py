@@ -11,14 +11,18 @@ from pengi_stream.models.pengi.config import (
     MappedTokensConfig,
     MlpMappingConfig,
     PengiConfig,
+    SiteMappingConfig,
+    SoundMappingConfig,
     TokenEmbeddingsConfig,
     TransformerMappingConfig,
     YamnetConfig,
 )
 from pengi_stream.models.pengi.htsat import Htsat, HtsatEncoder
 from pengi_stream.models.pengi.language_model import LanguageModel
+from pengi_stream.models.pengi.listener import SoundMapper
 from pengi_stream.models.pengi.mapper import FEATURES, MlpMapper, YamnetEncoder
 from pengi_stream.models.pengi.mapping_network import PooledMapper, SequenceMapper
+from pengi_stream.models.pengi.site_mapper import SiteMapper
 from pengi_stream.models.pengi.text_encoder import ClipPromptEncoder, ClipTextEncoder
 
 
@@ -67,12 +71,26 @@ def _audio_encoder(config: YamnetConfig | HtsatConfig) -> YamnetEncoder | HtsatE
 
 
 def _audio_mapper(
-    config: MlpMappingConfig | TransformerMappingConfig, encoder: YamnetConfig | HtsatConfig, width: int
-) -> MlpMapper | PooledMapper:
+    config: MlpMappingConfig | SoundMappingConfig | SiteMappingConfig | TransformerMappingConfig,
+    encoder: YamnetConfig | HtsatConfig,
+    width: int,
+) -> MlpMapper | SoundMapper | SiteMapper | PooledMapper:
     features = FEATURES if isinstance(encoder, YamnetConfig) else encoder.embedding_size
+    if isinstance(config, SiteMappingConfig):
+        base = _listening_mapper(config.base, features, width)
+        return SiteMapper(base, features, config.captions, (config.prefix_length, width))
+    if isinstance(config, TransformerMappingConfig):
+        return _pooled_mapper(config, features, width, normalized=True)
+    return _listening_mapper(config, features, width)
+
+
+def _listening_mapper(
+    config: MlpMappingConfig | SoundMappingConfig, features: int, width: int
+) -> MlpMapper | SoundMapper:
     if isinstance(config, MlpMappingConfig):
         return MlpMapper(features, config.hidden, config.prefix_length, width)
-    return _pooled_mapper(config, features, width, normalized=True)
+    shape = (config.prefix_length, width)
+    return SoundMapper(config.sounds, config.listed, config.hidden, config.known, config.prototypes, shape)
 
 
 def _prompt_encoder(config: ClipTextConfig) -> ClipPromptEncoder:
