@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ def kafka_elsewhere(folder: Path) -> Iterator[Kafka | None]:
     """The first that there is of PENGI_TEST_KAFKA=host:port, a container engine with testcontainers, noida-db."""
     if given := os.environ.get("PENGI_TEST_KAFKA"):
         yield Kafka(given, f"PENGI_TEST_KAFKA={given}")
-    elif shutil.which("docker") and importlib.util.find_spec("testcontainers"):
+    elif importlib.util.find_spec("testcontainers") and _engine_runs():
         with _container() as kafka:
             yield kafka
     elif program := shutil.which("noida-db"):
@@ -28,6 +29,11 @@ def kafka_elsewhere(folder: Path) -> Iterator[Kafka | None]:
             yield kafka
     else:
         yield None
+
+
+def _engine_runs() -> bool:
+    docker = shutil.which("docker")
+    return docker is not None and subprocess.run([docker, "info"], capture_output=True, check=False).returncode == 0
 
 
 @contextmanager
@@ -44,10 +50,10 @@ def _noida(program: str, folder: Path) -> Iterator[Kafka]:
     address = f"127.0.0.1:{port}"
     with (folder / "noida.log").open("ab") as log:
         command = [program, "start", "--only", "kafka", "--kafka-port", str(port), "--data-dir", folder]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for(lambda: serves(address), "noida-db serving")
         yield Kafka(address, "noida-db", {"receive_message_max_bytes": 2**31 - 1})
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # the command has a server as its child
         process.wait()
