@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -12,8 +14,10 @@ from pengi_stream.broker.producer import ProducerOptions, Record
 from pengi_stream.broker.reader import read_topic
 from pengi_stream.broker.rejoin import finish_join
 from pengi_stream.broker.security import SecurityConfig
-from pengi_stream.broker.transactions import Place, StaleGenerationError, TransactionalProducer
+from pengi_stream.broker.transactions import TIMEOUT_MS, Place, StaleGenerationError, TransactionalProducer
 from pengi_stream.errors import BrokerError
+
+BROKER_LOOKS_EVERY_S = 10  # transaction.abort.timed.out.transaction.cleanup.interval.ms
 
 
 @pytest.fixture
@@ -134,6 +138,45 @@ def test_a_broker_that_is_killed_and_comes_back_leaves_each_record_once(
     back.join()
     assert values(kafka, topics[1]) == [b"0", b"1"]
     assert committed(kafka, topics) == (2, "state 2")
+
+
+KILLED = """
+import sys, threading
+from pengi_stream.broker.producer import ProducerOptions
+from pengi_stream.broker.transactions import TransactionalProducer
+producer = TransactionalProducer(ProducerOptions([sys.argv[1]], topics=[sys.argv[2]]), "killed-" + sys.argv[2])
+producer.open()
+producer._library.begin_transaction()
+producer._library.send(sys.argv[2], b"half", b"door").get(10)
+print("open", flush=True)
+threading.Event().wait()
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_inside_a_transaction_holds_readers_up_for_seconds_only(
+    kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
+) -> None:
+    command = [sys.executable, "-c", KILLED, kafka.servers[0], topics[1]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as killed:
+        assert killed.stdout is not None
+        try:
+            assert b"open\n" in iter(killed.stdout.readline, b"")
+        finally:
+            killed.kill()
+    producer.commit(records(topics, b"whole"), place(topics, member.group_metadata(), 7))
+    reader = KafkaConsumer(
+        topics[1], bootstrap_servers=kafka.servers, isolation_level="read_committed", auto_offset_reset="earliest"
+    )
+    found: list[bytes] = []
+
+    def read() -> bool:
+        found.extend(record.value for some in reader.poll(200).values() for record in some)
+        return bool(found)
+
+    wait_for(read, "a committed record behind an open transaction", TIMEOUT_MS / 1000 + BROKER_LOOKS_EVERY_S + 5)
+    reader.close()
+    assert found == [b"whole"]
 
 
 def done(producer: TransactionalProducer, pending: tuple[list[Record], Place]) -> bool:

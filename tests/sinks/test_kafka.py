@@ -106,6 +106,25 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing(kafka: Kafka) -> N
     assert [event_from_json(record.value).time_ns for record in records(kafka, topic, 11)] == list(range(11))
 
 
+@pytest.mark.slow
+def test_one_of_three_brokers_is_killed_and_nothing_acknowledged_is_lost(three_brokers: Kafka) -> None:
+    topic = three_brokers.new_topic(partitions=3)
+    killer = threading.Thread(target=three_brokers.kill, args=(2,))
+    with sink_to(three_brokers, topic) as sink:
+        for batch in range(30):
+            sink.write([event(100 * batch + number, f"stream-{number % 7}") for number in range(100)])
+            wait_for(lambda: flushed(sink), "a flush with two of three brokers", 60)
+            if batch == 10:
+                killer.start()
+    killer.join()
+    three_brokers.restart(2)
+    found = [event_from_json(record.value) for record in records(three_brokers, topic, 3000)]
+    assert {each.time_ns for each in found} == set(range(3000))
+    for stream in range(7):
+        times = [each.time_ns for each in found if each.stream_id == f"stream-{stream}"]
+        assert times == sorted(times)
+
+
 def flushed(sink: KafkaSink) -> bool:
     try:
         sink.flush(Deadline(5))
