@@ -160,7 +160,7 @@ class Revoked:
 SourceItem = Frame | Gap | StreamEnd | BadRecord | Resumed | Revoked
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Window:
     """What the model sees: a fixed number of samples of one segment."""
 
@@ -239,12 +239,12 @@ class DecodingOptions:
             "temperature": not self.temperature > 0,
             "top_p": self.top_p is not None and not (0 < self.top_p <= 1 and self.beams == 1),
             "seed": self.seed < 0,
-            "stop": isinstance(self.stop, str) or not all(self.stop),
+            "stop": not all(self.stop) or not isinstance(self.stop, tuple),
         }
         for name in (name for name, is_wrong in wrong.items() if is_wrong):
             raise ValueError(
-                f"decoding options: found {name}={getattr(self, name)!r}; expected beams, max_new_tokens and temperature "
-                "above 0, top_p above 0 and up to 1, with one beam, seed from 0, stop a tuple of texts, none empty"
+                f"decoding options: found {name}={getattr(self, name)!r}; expected beams, max_new_tokens "
+                "and temperature above 0, top_p above 0 and up to 1, with one beam, seed from 0, a tuple of stops"
             )
 
 

@@ -39,7 +39,7 @@ def _asked(prompt: Prompt) -> list[object]:
     options, plain = prompt.options, DecodingOptions()
     later = {
         name: getattr(options, name)
-        for name in ("sample", "top_p", "seed", "add_text", "stop")
+        for name in ("top_p", "seed", "add_text", "stop")
         if getattr(options, name) != getattr(plain, name)
     }
     first = [prompt.text, *prompt.labels, options.beams, options.max_new_tokens, options.temperature]

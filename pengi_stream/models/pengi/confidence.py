@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pengi_stream.models.pengi.config import ConfidenceConfig
 from pengi_stream.models.pengi.context import Context
-from pengi_stream.models.pengi.decoding import Decoded
 from pengi_stream.models.pengi.language_model import Cache, LanguageModel
+from pengi_stream.models.pengi.search import Decoded
 
 STEADY = 0.1
 """Nats of gain below which a text's words count alike"""
@@ -52,28 +52,30 @@ class Confidence:
         self,
         rows: Sequence[ConfidenceConfig] | None,
         model: LanguageModel,
-        silence: Callable[[Sequence[str]], Context],
+        silence: Callable[[Sequence[str], str], Context],
     ) -> None:
-        """`silence` reads prompts behind no audio."""
+        """`silence` reads prompts, and the text that is added to each, behind no audio."""
         self._rows = rows or ()
         self._model = model
         self._silence = silence
 
-    def of(self, prompts: Sequence[str], context: Context, decoded: Decoded) -> list[float]:
-        """One for each row of `context`, which holds audio and prompts, and for the text that was written behind it."""
+    def of(self, prompts: Sequence[str], context: Context, decoded: Decoded, add_text: str = "") -> list[float]:
+        """One for each row of `context`, which holds audio, prompts and `add_text`, and for the text written behind."""
         plain = [min(1.0, math.exp(score)) for score in decoded.scores[:, 0].tolist()]
         rows = [row_for(prompt, self._rows) for prompt in prompts]
         if not any(rows):
             return plain
-        found = self.evidence(prompts, context, decoded)
+        found = self.evidence(prompts, context, decoded, add_text)
         return [confidence_of(e, row) if row else p for e, row, p in zip(found, rows, plain, strict=True)]
 
-    def evidence(self, prompts: Sequence[str], context: Context, decoded: Decoded) -> list[Evidence]:
+    def evidence(
+        self, prompts: Sequence[str], context: Context, decoded: Decoded, add_text: str = ""
+    ) -> list[Evidence]:
         """As `of`, what speaks for each text."""
         tokens, lengths = decoded.tokens[:, 0], decoded.lengths[:, 0]
         each = list(dict.fromkeys(prompts))
         index = torch.tensor([each.index(prompt) for prompt in prompts], device=lengths.device)
-        silent = _repeated(self._silence(each), index)
+        silent = _repeated(self._silence(each, add_text), index)
         counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         with_audio = _logprobs(self._model, context, tokens) * counted
         gains = with_audio - _logprobs(self._model, silent, tokens) * counted

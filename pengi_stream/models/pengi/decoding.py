@@ -1,26 +1,17 @@
-"""Greedy and beam search over all requests of a batch at once, in fixed shapes."""
+"""Text behind the prefixes of a batch: greedy, beam search or sampling, in fixed shapes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.language_model import LanguageModel
+from pengi_stream.models.pengi.sampling import Sampling
+from pengi_stream.models.pengi.search import FILLER_TOKEN, Decoded, Search, repeated
 from pengi_stream.types import DecodingOptions
-
-FILLER_TOKEN = 0  # what a finished beam goes on with, at no cost
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """The beams of each request, best first."""
-
-    tokens: Tensor  # (batch, beams, tokens), filled with FILLER_TOKEN behind their lengths
-    lengths: Tensor  # (batch, beams), with the stop token
-    scores: Tensor  # (batch, beams): mean log-probability of the tokens
 
 
 class BeamSearch:
@@ -40,7 +31,7 @@ class BeamSearch:
 
     @property
     def done(self) -> bool:
-        """All beams of all requests have stopped."""
+        """See `Search.done`."""
         return bool(self._stopped.all())
 
     @property
@@ -59,25 +50,30 @@ class BeamSearch:
         origin, tokens = index // vocabulary, index % vocabulary
         self._lengths = lengths.gather(1, origin)
         self._totals = best * self._lengths
-        self._tokens = torch.cat((self._tokens.gather(1, _like(origin, self._tokens)), tokens[:, :, None]), dim=-1)
+        self._tokens = torch.cat((self._tokens.gather(1, repeated(origin, self._tokens)), tokens[:, :, None]), dim=-1)
         self._stopped = self._stopped.gather(1, origin) | (tokens == self._stop_token)
         return origin
 
     def finalize(self) -> Decoded:
         """The beams, best first."""
         scores, order = (self._totals / self._lengths).sort(dim=-1, descending=True, stable=True)
-        tokens = self._tokens.gather(1, _like(order, self._tokens))
+        tokens = self._tokens.gather(1, repeated(order, self._tokens))
         return Decoded(tokens, self._lengths.gather(1, order).long(), scores)
 
 
-def decode(model: LanguageModel, context: Context, options: DecodingOptions, stop_token: int) -> Decoded:
+def decode(
+    model: LanguageModel, context: Context, options: DecodingOptions, stop_token: int, first_samples: Sequence[int] = ()
+) -> Decoded:
     """Write a text behind each row of `context`, `options.max_new_tokens` at most.
 
-    The beams of a request write into the same row and share its prefix; each sees its own past alone, so that beams
-    that change places move a mask and no keys or values.
+    Sampling needs `first_samples`, those of the rows' windows. The beams of a request write into the same row and share
+    its prefix; each sees its own past alone, so that beams that change places move a mask and no keys or values.
     """
     batch, beams, steps = len(context.lengths), options.beams, options.max_new_tokens - 1
-    search = BeamSearch(_logprobs(context.logits, options), beams, stop_token)
+    first = _logprobs(context.logits, options)
+    search: Search = BeamSearch(first, beams, stop_token)
+    if options.top_p is not None:
+        search = Sampling(first, options, first_samples, stop_token)
     text = context.widened(beams * steps)
     itself = torch.eye(beams, dtype=torch.bool, device=context.lengths.device).expand(batch, -1, -1)
     seen = itself[:, :, :0]  # (batch, beams, written)
@@ -87,14 +83,9 @@ def decode(model: LanguageModel, context: Context, options: DecodingOptions, sto
         seen = torch.cat((seen, itself), dim=-1)
         hidden = text.write(model, search.last_tokens, context.lengths.new_full((beams,), step), seen)
         origin = search.update(_logprobs(model.logits(hidden), options))
-        seen = seen.gather(1, _like(origin, seen))
+        seen = seen.gather(1, repeated(origin, seen))
     return search.finalize()
 
 
 def _logprobs(logits: Tensor, options: DecodingOptions) -> Tensor:
     return (logits.float() / options.temperature).log_softmax(dim=-1)
-
-
-def _like(index: Tensor, rows: Tensor) -> Tensor:
-    """(batch, beams) -> (batch, beams, size of a row)."""
-    return index[:, :, None].expand(-1, -1, rows.shape[-1])

@@ -55,7 +55,11 @@ class MlpMapper(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, features) -> (batch, prefix_length, width)."""
-        return self.mapped((features - self.mean) / self.deviation)
+        return self.mapped(self.embedding(features))
+
+    def embedding(self, features: Tensor) -> Tensor:
+        """What is mapped: features (batch, features), standardized over the training windows."""
+        return (features - self.mean) / self.deviation
 
     def mapped(self, standardized: Tensor) -> Tensor:
         """As `forward`, of features that are standardized; zeros stand for no audio at all."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -12,14 +12,15 @@ from torch import Tensor
 from pengi_stream.errors import ModelError
 from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.confidence import Confidence, Evidence
-from pengi_stream.models.pengi.context import Context, read_behind
-from pengi_stream.models.pengi.decoding import Decoded, decode
-from pengi_stream.models.pengi.encoding import window_encoder
+from pengi_stream.models.pengi.context import Context
+from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.packed import pack
-from pengi_stream.models.pengi.prompts import CACHED_PROMPTS, prompt_reader
-from pengi_stream.models.pengi.ranking import log_likelihoods
-from pengi_stream.types import Batch, DecodingOptions, Generation, Prompt, Request, Samples, Stream, Window
+from pengi_stream.models.pengi.prompts import prompt_reader
+from pengi_stream.models.pengi.ranking import Ranker
+from pengi_stream.models.pengi.reading import Reader
+from pengi_stream.models.pengi.search import Decoded
+from pengi_stream.types import Batch, Generation, Prompt, Request, Stream, Window
 
 LARGEST_BUCKET = 32
 
@@ -28,33 +29,31 @@ class PengiModel:
     """One checkpoint on one device. One thread at a time."""
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
-        self._config = checkpoint.config
         self._tokenizer = checkpoint.tokenizer
         self.device = device
         self._network = _placed(checkpoint.network, device, dtype)
-        self._encoder = window_encoder(self._network.audio_encoder, device)
         self._stop_token = checkpoint.config.language_model.stop_token
         self.sample_rate = checkpoint.config.sample_rate
         self.window_samples = checkpoint.config.window_samples
         self.hop_grid_samples = checkpoint.config.hop_grid_samples
         self.identity = f"pengi:{checkpoint.checksum}:{str(dtype).removeprefix('torch.')}"
+        language_model = self._network.language_model
         self._prompts = prompt_reader(checkpoint.config, self._network, checkpoint.prompt_tokenizer)
-        self._priors = lru_cache(CACHED_PROMPTS)(self._prior)
-        self._confidence = Confidence(checkpoint.config.confidence, self._network.language_model, self._silence)
+        self._reader = Reader(checkpoint.config, self._network, self._tokenizer, self._prompts, device)
+        self._ranker = Ranker(
+            language_model, self._reader, self._tokenizer, self._stop_token, checkpoint.config.ranking
+        )
+        self._confidence = Confidence(checkpoint.config.confidence, language_model, self._reader.silent)
 
     def generate(self, batch: Batch) -> list[Generation]:
         """See `AudioLanguageModel.generate`."""
         requests = batch.requests
         padded = [*requests, *[requests[-1]] * (bucket(len(requests)) - len(requests))]
-        try:
-            with torch.inference_mode():
-                context = self._read(padded)
-                if batch.labels:
-                    return self._rank(requests, context, batch.labels)
-                return self._write(requests, [request.prompt.text for request in padded], context)
-        except (RuntimeError, IndexError) as error:
-            first_line, *_ = str(error).splitlines() or ["no message"]
-            raise ModelError(f"{type(error).__name__}: {first_line}") from error
+        with _computing():
+            context = self._read(padded)
+            if batch.labels:
+                return self._rank(requests, context, [request.prompt.text for request in padded])
+            return self._write(requests, padded, context)
 
     def warmup(self) -> None:
         """Run one window of silence."""
@@ -62,56 +61,33 @@ class PengiModel:
         window = Window(Stream("warmup"), 0, 0, silence, len(silence), self.sample_rate, 0, 0, 0.0)
         self.generate(Batch((Request(window, Prompt("warmup", "generate audio caption")),)))
 
-    def _read(self, requests: Sequence[Request]) -> Context:
-        """Audio, then prompt; each window's audio is encoded and read once, whatever is asked of it."""
-        windows = list({id(request.window): request.window for request in requests}.values())
-        index = {id(window): row for row, window in enumerate(windows)}
-        prefixes = self._network.audio_mapper(self._encoder.encode([self._checked(window) for window in windows]))
-        rows = torch.tensor([index[id(request.window)] for request in requests], device=self.device)
-        return self._context(prefixes, rows, [request.prompt.text for request in requests])
-
-    def _checked(self, window: Window) -> Samples:
-        samples = window.samples
-        if samples.shape != (self.window_samples,) or window.sample_rate != self.sample_rate:
-            raise ModelError(
-                f"found a window of the shape {samples.shape} at {window.sample_rate} Hz, "
-                f"expected ({self.window_samples},) at {self.sample_rate} Hz"
-            )
-        if not np.isfinite(samples).all():
-            raise ModelError("found NaN or infinite samples in a window, expected finite audio")
-        return samples
-
-    def _context(self, audio_prefixes: Tensor, rows: Tensor, texts: Sequence[str]) -> Context:
-        prompts, lengths = self._prompts.read(texts)
-        return read_behind(self._network.language_model, audio_prefixes, rows, prompts, lengths)
-
-    def _check_room(self, context: Context, tokens: int) -> None:
-        positions = self._config.language_model.positions
-        needed = int(context.lengths.max()) + tokens - 1  # the last one is not read
-        if needed > positions:
-            raise ModelError(
-                f"audio, prompt and {tokens} tokens of text need {needed} positions, the model has {positions}; "
-                "shorten the prompt, its labels or max_new_tokens"
-            )
-
     def explained(self, batch: Batch) -> list[tuple[Generation, Evidence]]:
         """As `generate` without labels, with what speaks for each text: what a calibration starts from."""
         prompts = [request.prompt.text for request in batch.requests]
-        with torch.inference_mode():
+        with _computing():
             context = self._read(batch.requests)
-            decoded = self._decode(context, batch.requests[0].options)
-            evidence = self._confidence.evidence(prompts, context, decoded)
-            made = self._generations(batch.requests, decoded, self._confidence.of(prompts, context, decoded))
-        return list(zip(made, evidence, strict=True))
+            decoded = self._decode(context, batch.requests)
+            add_text = batch.options.add_text
+            evidence = self._confidence.evidence(prompts, context, decoded, add_text)
+            confidences = self._confidence.of(prompts, context, decoded, add_text)
+            return list(zip(self._generations(batch.requests, decoded, confidences), evidence, strict=True))
 
-    def _write(self, requests: Sequence[Request], prompts: Sequence[str], context: Context) -> list[Generation]:
-        decoded = self._decode(context, requests[0].options)
+    def _read(self, requests: Sequence[Request]) -> Context:
+        windows, prompts = [request.window for request in requests], [request.prompt.text for request in requests]
+        return self._reader.read(windows, prompts, requests[0].options.add_text)
+
+    def _write(self, requests: Sequence[Request], padded: Sequence[Request], context: Context) -> list[Generation]:
+        decoded = self._decode(context, padded)
         _check_finite(decoded.scores[: len(requests)])
-        return self._generations(requests, decoded, self._confidence.of(prompts, context, decoded))
+        prompts = [request.prompt.text for request in padded]
+        confidences = self._confidence.of(prompts, context, decoded, requests[0].options.add_text)
+        return self._generations(requests, decoded, confidences)
 
-    def _decode(self, context: Context, options: DecodingOptions) -> Decoded:
-        self._check_room(context, options.max_new_tokens)
-        return decode(self._network.language_model, context, options, self._stop_token)
+    def _decode(self, context: Context, requests: Sequence[Request]) -> Decoded:
+        options = requests[0].options
+        self._reader.check_room(context, options.max_new_tokens)
+        first_samples = [request.first_sample for request in requests]
+        return decode(self._network.language_model, context, options, self._stop_token, first_samples)
 
     def _generations(
         self, requests: Sequence[Request], decoded: Decoded, confidences: Sequence[float]
@@ -120,15 +96,13 @@ class PengiModel:
         rows = zip(requests, decoded.tokens[:, 0].tolist(), decoded.lengths[:, 0].tolist(), confidences, strict=False)
         for request, tokens, length, confidence in rows:
             written = [token for token in tokens[:length] if token != self._stop_token]
-            text = self._tokenizer.decode(written).strip()
+            text = before(self._tokenizer.decode(written), request.options.stop).strip()
             generations.append(Generation(request, text, confidence, tokens=length))
         return generations
 
-    def _rank(self, requests: Sequence[Request], context: Context, labels: tuple[str, ...]) -> list[Generation]:
-        scores = self._label_scores(context, labels)
-        if self._config.ranking.prior_corrected:
-            priors = {request.prompt.text: self._priors(request.prompt.text, labels) for request in requests}
-            scores[: len(requests)] -= torch.stack([priors[request.prompt.text] for request in requests])
+    def _rank(self, requests: Sequence[Request], context: Context, prompts: Sequence[str]) -> list[Generation]:
+        options, labels = requests[0].options, requests[0].prompt.labels
+        scores = self._ranker.scores(context, prompts, labels, options.add_text)
         _check_finite(scores[: len(requests)])
         generations = []
         for request, row in zip(requests, scores.softmax(dim=-1).tolist(), strict=False):
@@ -137,23 +111,21 @@ class PengiModel:
             generations.append(Generation(request, best, by_label[best], by_label))
         return generations
 
-    def _label_scores(self, context: Context, labels: tuple[str, ...]) -> Tensor:
-        """Log-likelihoods (batch, labels), by the config's rules but for the prior."""
-        tokens = [self._tokenizer.encode(label).ids for label in labels]
-        self._check_room(context, max(len(label) for label in tokens) + 1)
-        scores = log_likelihoods(self._network.language_model, context, tokens, self._stop_token)
-        if self._config.ranking.length_normalized:
-            scores = scores / torch.tensor([len(label) + 1 for label in tokens], device=self.device)
-        return scores
 
-    def _prior(self, text: str, labels: tuple[str, ...]) -> Tensor:
-        """What the labels' scores are without audio: (labels,)."""
-        return self._label_scores(self._silence([text]), labels)[0]
+def before(text: str, stops: Sequence[str]) -> str:
+    """`text` up to the first of `stops` in it."""
+    return text[: min((place for stop in stops if (place := text.find(stop)) >= 0), default=len(text))]
 
-    def _silence(self, texts: Sequence[str]) -> Context:
-        """Prompts behind no audio."""
-        prefix = self._network.audio_mapper.without_audio()
-        return self._context(prefix, torch.zeros(len(texts), dtype=torch.long, device=self.device), texts)
+
+@contextmanager
+def _computing() -> Iterator[None]:
+    """No gradients; errors of torch become ModelError."""
+    try:
+        with torch.inference_mode():
+            yield
+    except (RuntimeError, IndexError) as error:
+        first_line, *_ = str(error).splitlines() or ["no message"]
+        raise ModelError(f"{type(error).__name__}: {first_line}") from error
 
 
 def _check_finite(scores: Tensor) -> None:

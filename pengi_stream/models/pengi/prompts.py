@@ -9,6 +9,7 @@ from typing import Protocol
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn import functional
 
 from pengi_stream.models.pengi.config import PengiConfig, TokenEmbeddingsConfig
 from pengi_stream.models.pengi.network import Pengi
@@ -71,3 +72,12 @@ def prompt_reader(config: PengiConfig, network: Pengi, tokenizer: Tokenizer) -> 
         return TokenPrompts(network, tokenizer, config.text.max_prompt_tokens, config.language_model.stop_token)
     suffix = config.text.suffix if config.text.type == "mapped_tokens" else ""
     return MappedPrompts(network, tokenizer, suffix)
+
+
+def followed(embeddings: Tensor, lengths: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:
+    """`embeddings` (batch, slots, width), of which `lengths` (batch,) count, each with `text` (length, width) behind
+    it."""
+    widened = functional.pad(embeddings, (0, 0, 0, len(text)))
+    places = lengths[:, None] + torch.arange(len(text), device=lengths.device)
+    widened[torch.arange(len(lengths), device=lengths.device)[:, None], places] = text
+    return widened, lengths + len(text)

@@ -64,7 +64,8 @@ def test_a_prompt_that_no_row_is_for_keeps_the_geometric_mean(
 ) -> None:
     prompt = replace(CAPTION, text="this is a sound of")
     batch = Batch(tuple(ask(model, seed, prompt) for seed in range(4)))
-    assert [g.confidence for g in calibrated.generate(batch)] == [g.confidence for g in model.generate(batch)]
+    plain = [g.confidence for g in model.generate(batch)]
+    assert [g.confidence for g in calibrated.generate(batch)] == pytest.approx(plain, abs=1e-5)
 
 
 @pytest.mark.parametrize("beams", [1, 3])
