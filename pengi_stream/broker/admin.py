@@ -24,7 +24,7 @@ def create_topic(servers: Sequence[str], security: SecurityConfig, name: str, co
         "configs": dict(config.configs),
     }
     reachable = knock(servers, security, Deadline(ADMIN_S))
-    with admin_client(reachable, security, timeout_s=ADMIN_S) as admin:
+    with admin_client(list(reachable), security, timeout_s=ADMIN_S) as admin:
         try:
             admin.create_topics({name: wanted}, wait_for_metadata=True)
         except TopicAlreadyExistsError:
@@ -35,7 +35,7 @@ def create_topic(servers: Sequence[str], security: SecurityConfig, name: str, co
 def max_message_bytes(servers: Sequence[str], security: SecurityConfig, topics: Sequence[str]) -> dict[str, int]:
     """The largest record batch that each of `topics` takes. Raises BrokerError, also where asking is not allowed."""
     reachable = knock(servers, security, Deadline(ADMIN_S))
-    with admin_client(reachable, security, timeout_s=ADMIN_S) as admin:
+    with admin_client(list(reachable), security, timeout_s=ADMIN_S) as admin:
         resources = [ConfigResource(ConfigResourceType.TOPIC, topic, [MAX_MESSAGE_BYTES]) for topic in topics]
         found = admin.describe_configs(resources, config_filter="all")["topic"]
     return {topic: int(found[topic][MAX_MESSAGE_BYTES]["value"]) for topic in topics}

@@ -13,7 +13,8 @@ from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from pengi_stream.broker.library_log import tame_library_log
-from pengi_stream.broker.login import log_in, need_no_login
+from pengi_stream.broker.login import log_in
+from pengi_stream.broker.members import Members, ask_members
 from pengi_stream.broker.probe import Probe, UnreachableError
 from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.clock import Deadline
@@ -55,16 +56,18 @@ def connect(
     """
     deadline = Deadline(timeout_s)
     reachable = knock(servers, security, deadline)
-    with admin_client(reachable, security, timeout_s=max(1.0, deadline.remaining_s())) as admin:
-        cluster = admin.describe_cluster()
-        _reach_advertised(cluster["brokers"], reachable, security, deadline)
-        wanted = sorted({*reads, *writes})
-        described = {topic["name"]: topic for topic in admin.describe_topics(wanted)} if wanted else {}
+    members = next(iter(reachable.values()))
+    _reach_advertised(members.addresses, list(reachable), security, deadline)
+    wanted = sorted({*reads, *writes})
+    if not wanted:
+        return ClusterFacts(members.id, {})
+    with admin_client(list(reachable), security, timeout_s=max(1.0, deadline.remaining_s())) as admin:
+        described = {topic["name"]: topic for topic in admin.describe_topics(wanted)}
     for use, names in {"READ": reads, "WRITE": writes}.items():
         for name in names:
             _check_topic(described[name], use, security)
     topics = {name: TopicFacts(name, len(topic["partitions"])) for name, topic in described.items()}
-    return ClusterFacts(cluster["cluster_id"] or "", topics)
+    return ClusterFacts(members.id, topics)
 
 
 @contextmanager
@@ -91,18 +94,17 @@ def broker_error(servers: Sequence[str], error: KafkaError) -> BrokerError:
     return BrokerError(f"{','.join(servers)}: {said}", retry_after_s=1.0 if error.retriable else None)
 
 
-def knock(servers: Sequence[str], security: SecurityConfig, deadline: Deadline) -> list[str]:
-    """The servers that let us in; raises what most concerns the user where none does."""
+def knock(servers: Sequence[str], security: SecurityConfig, deadline: Deadline) -> dict[str, Members]:
+    """The servers that let us in, and what each tells of its cluster. Raises what most concerns the user."""
     security.client_options()  # files that are not as they should be concern all servers
     pool = ThreadPoolExecutor(max_workers=len(servers), thread_name_prefix="knock")
     attempts = {server: pool.submit(_try, server, security, deadline) for server in servers}
     pool.shutdown(wait=False)
-    reachable: list[str] = []
+    reachable: dict[str, Members] = {}
     troubles: list[BrokerError] = []
     for server, attempt in attempts.items():
         try:
-            attempt.result(deadline.remaining_s())
-            reachable.append(server)
+            reachable[server] = attempt.result(deadline.remaining_s())
         except TooLate:
             troubles.append(UnreachableError(f"{server}: no answer in time"))
         except BrokerError as error:
@@ -118,19 +120,17 @@ def _worst(troubles: Sequence[BrokerError]) -> BrokerError:
     return BrokerError("; ".join(str(error) for error in shown), shown[0].retry_after_s)
 
 
-def _try(server: str, security: SecurityConfig, deadline: Deadline) -> None:
+def _try(server: str, security: SecurityConfig, deadline: Deadline) -> Members:
     with Probe(server, security, deadline) as probe:
         if security.sasl:
             log_in(probe, security)
-        else:
-            need_no_login(probe, security.protocol)
+        return ask_members(probe, security.protocol)
 
 
 def _reach_advertised(
-    brokers: Sequence[Mapping[str, Any]], reachable: Sequence[str], security: SecurityConfig, deadline: Deadline
+    addresses: Sequence[str], reachable: Sequence[str], security: SecurityConfig, deadline: Deadline
 ) -> None:
     """Clients go on to the addresses that brokers give themselves, which a container or proxy easily gets wrong."""
-    addresses = [f"{broker['host']}:{broker['port']}" for broker in brokers]
     if not addresses or set(addresses) & set(reachable):
         return
     try:
@@ -150,6 +150,6 @@ def _check_topic(topic: Mapping[str, Any], use: str, security: SecurityConfig) -
         raise BrokerError(f"no topic {name!r} (or {whom} may not see it); create it, or check its name")
     if code == NOT_AUTHORISED:
         raise BrokerError(f"topic {name!r}: {whom} is not authorised to use it; it needs an ACL for {use}")
-    allowed = topic["authorized_operations"]
+    allowed = topic.get("authorized_operations")
     if allowed and use not in allowed and "ALL" not in allowed:
         raise BrokerError(f"topic {name!r}: {whom} is not authorised to {use}; it may {', '.join(allowed)}")

@@ -6,11 +6,11 @@ import struct
 
 from kafka.net.sasl import get_sasl_mechanism
 
-from pengi_stream.broker.probe import HungUpError, Probe
+from pengi_stream.broker.probe import Probe
 from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.errors import BrokerError
 
-METADATA, SASL_HANDSHAKE, SASL_AUTHENTICATE = 3, 17, 36
+SASL_HANDSHAKE, SASL_AUTHENTICATE = 17, 36
 NO_ERROR, UNSUPPORTED_MECHANISM, NOT_NOW, REFUSED = 0, 33, 34, 58
 
 
@@ -25,18 +25,6 @@ def log_in(probe: Probe, security: SecurityConfig) -> None:
             mechanism.receive(_authenticate(probe, mechanism.auth_bytes(), security))
         except ValueError as error:  # the library's word for an answer that does not fit
             raise BrokerError(f"{probe.server}: login by {name} failed: {error}") from error
-
-
-def need_no_login(probe: Probe, protocol: str) -> None:
-    """Raises BrokerError where the listener hangs up on those that have not logged in."""
-    no_topics = struct.pack(">i", 0)
-    try:
-        probe.call(METADATA, 1, no_topics)
-    except HungUpError as error:
-        expected = "SASL_SSL" if protocol == "SSL" else "SASL_PLAINTEXT"
-        raise BrokerError(
-            f"{probe.server}: the listener wants a login; protocol is {protocol}, expected {expected}"
-        ) from error
 
 
 def _agree(probe: Probe, name: str, protocol: str) -> None:

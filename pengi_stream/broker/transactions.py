@@ -155,7 +155,7 @@ class TransactionalProducer:
         """Whether a commit of which no answer came was carried out: its offsets tell, since they are part of it."""
         group = place.group.group_id
         reachable = knock(self._options.servers, self._options.security, Deadline(ASK_S))
-        with admin_client(reachable, self._options.security) as admin:
+        with admin_client(list(reachable), self._options.security) as admin:
             found = admin.list_group_offsets({group: list(place.offsets)})[group]
         return any(_same(found.get(partition), wanted) for partition, wanted in place.offsets.items())
 

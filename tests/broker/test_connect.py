@@ -197,6 +197,23 @@ def test_a_server_that_is_no_kafka_is_told() -> None:
         assert "which is no Kafka" in refusal(server, security())
 
 
+def test_addresses_that_a_broker_gives_itself_and_that_nobody_reaches_are_named() -> None:
+    """A container's broker that calls itself by the container's name."""
+    host = b"kafka.invalid"
+    member = struct.pack(">ih", 1, len(host)) + host + struct.pack(">ih", 9092, -1)
+    metadata = struct.pack(">i", 1) + member + struct.pack(">hii", -1, 1, 0)
+
+    def answer(client: socket.socket) -> None:
+        for body in (bytes(6), metadata):
+            asked = client.recv(4096)
+            client.sendall(struct.pack(">i", len(body) + 4) + asked[8:12] + body)
+
+    with server_that(answer) as server:
+        said = refusal(server, security())
+    assert f"{server} answers, but sends clients on to kafka.invalid:9092 (advertised.listeners)" in said
+    assert "unknown host 'kafka.invalid'" in said
+
+
 def test_one_broker_that_answers_is_enough(kafka: Kafka) -> None:
     [port] = free_ports(1)
     assert connect([f"127.0.0.1:{port}", *kafka.servers], security()).id
