@@ -1,9 +1,9 @@
 """Fine-tuning: a checkpoint learns what a site's own sounds are called, in minutes on a laptop.
 
-Each caption gets two hidden units in the mapper, which rise for windows of its clips and stay down for other sounds,
-and a prefix of its own that they add (`finetune_detectors.py`). All other weights of encoder and mapper stay, so a
-window that the new units do not know gives the prefix that it always gave. The language model learns to say the
-captions, and is held to what it said before (`finetune_speech.py`).
+Each caption gets a detector, which rises for windows of its clips and stays down for other sounds
+(`finetune_detectors.py`), and a prefix of its own that is added then (`models/pengi/site_mapper.py`). Encoder and
+mapper stay as they are, so a window that no detector knows gives the prefix that it always gave. The language model
+learns to say the captions, and is held to what it said before (`finetune_speech.py`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ import torch
 
 from pengi_stream.errors import ConfigError
 from pengi_stream.models.pengi.checkpoint import Checkpoint
-from pengi_stream.models.pengi.config import MlpMappingConfig, PengiConfig
+from pengi_stream.models.pengi.config import MlpMappingConfig, PengiConfig, SiteMappingConfig, SoundMappingConfig
+from pengi_stream.models.pengi.listener import SoundMapper
 from pengi_stream.models.pengi.mapper import MlpMapper, YamnetEncoder, pool
+from pengi_stream.models.pengi.site_mapper import share_known, widened
 from pengi_stream.training.finetune_clips import CaptionedClip, make_windows
-from pengi_stream.training.finetune_detectors import Detectors, grown, share_known
+from pengi_stream.training.finetune_detectors import fit_detectors
 from pengi_stream.training.finetune_rehearsal import encode, other_sounds
 from pengi_stream.training.finetune_speech import Memory, learn
 
 MOST_CAPTIONS = 256
-REMEMBERED = 600
+REMEMBERED = 1200
 """Windows of other sounds of which the language model keeps what it said"""
 
 
@@ -33,7 +35,7 @@ class Finetuned:
 
     config: PengiConfig
     recognised: float
-    """Share of the clips' windows, most of them disturbed, that the new units know"""
+    """Share of the clips' windows, most of them disturbed, that the detectors know"""
     mistaken: float
     """Share of other sounds' windows that they take for one of the clips'"""
 
@@ -41,9 +43,15 @@ class Finetuned:
 def finetune(checkpoint: Checkpoint, clips: Sequence[CaptionedClip], steps: int, seed: int) -> Finetuned:
     """Teach the checkpoint the captions of `clips`. Raises ConfigError for a model of another kind than mini."""
     network, tokenizer = checkpoint.network, checkpoint.tokenizer
-    encoder, mapper = network.audio_encoder, network.audio_mapper
-    if not (isinstance(encoder, YamnetEncoder) and isinstance(mapper, MlpMapper)):
-        raise ConfigError("found a checkpoint of another kind than mini; start from mini, or from what was made of it")
+    encoder, mapper, mapping = network.audio_encoder, network.audio_mapper, checkpoint.config.audio_mapping
+    if not (
+        isinstance(encoder, YamnetEncoder)
+        and isinstance(mapper, MlpMapper | SoundMapper)
+        and isinstance(mapping, MlpMappingConfig | SoundMappingConfig)
+    ):
+        raise ConfigError(
+            "found a checkpoint that cannot be fine-tuned (again); start from mini, with all of your clips"
+        )
     captions = list(dict.fromkeys(clip.caption for clip in clips))
     if len(captions) > MOST_CAPTIONS:
         raise ConfigError(f"found {len(captions)} different captions, expected at most {MOST_CAPTIONS}; let some agree")
@@ -54,13 +62,18 @@ def finetune(checkpoint: Checkpoint, clips: Sequence[CaptionedClip], steps: int,
     with torch.no_grad():
         own = mapper.embedding(pool(patches.embeddings, patches.logits))
         other = mapper.embedding(other_sounds(encoder.yamnet, patches, generator))
-        detectors = Detectors(own, torch.tensor([captions.index(clip.caption) for clip in spoken]), other)
-        heights = detectors.heights(own)
-        remembered = other[torch.randperm(len(other), generator=generator)[:REMEMBERED]]
-        memory = Memory(network.language_model, tokenizer, mapper.mapped(remembered), seed)
+        owners = torch.tensor([captions.index(clip.caption) for clip in spoken])
+        detectors = fit_detectors(own, owners, other)
         prefixes = mapper.mapped(own)
+        blank = torch.zeros(len(captions), prefixes[0].numel())
+        heights = widened(mapper, detectors, blank, mapping.prefix_length).heights(own)
+        remembered = other[torch.randperm(len(other), generator=generator)[:REMEMBERED]]
+        remembered[:: len(remembered) // 32 + 1] = 0  # no audio
+        memory = Memory(network.language_model, tokenizer, mapper.mapped(remembered), seed)
     added = learn(network.language_model, memory, (prefixes, heights), spoken, tokenizer, steps, seed)
-    network.audio_mapper = grown(mapper, detectors, added)
-    mapping = MlpMappingConfig(prefix_length=mapper.prefix_length, hidden=network.audio_mapper.linear1.out_features)
-    config = checkpoint.config.model_copy(update={"audio_mapping": mapping})
-    return Finetuned(config, share_known(heights), share_known(detectors.heights(other)))
+    network.audio_mapper = widened(mapper, detectors, added, mapping.prefix_length)
+    site = SiteMappingConfig(base=mapping, captions=len(captions))
+    with torch.no_grad():
+        mistaken = share_known(network.audio_mapper.heights(other))
+    config = checkpoint.config.model_copy(update={"audio_mapping": site})
+    return Finetuned(config, share_known(heights), mistaken)

@@ -10,7 +10,8 @@ import torch
 import typer
 
 from pengi_stream.errors import ConfigError
-from pengi_stream.models.pengi.checkpoint import checkpoint_folder, load_checkpoint, save_checkpoint
+from pengi_stream.models.pengi.checkpoint import load_checkpoint, save_checkpoint
+from pengi_stream.models.pengi.folder import checkpoint_folder
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.training.evaluate import BATCH
 from pengi_stream.training.evaluate_clips import as_window

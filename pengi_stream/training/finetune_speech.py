@@ -19,7 +19,6 @@ from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.training.examples import IGNORED, TokenBatch, encode_texts
 from pengi_stream.training.finetune_clips import CaptionedClip
-from pengi_stream.training.finetune_detectors import Prefixes
 from pengi_stream.training.language import text_loss
 from pengi_stream.training.loop import Schedule, train
 from pengi_stream.training.sounds import load_sounds
@@ -31,6 +30,8 @@ OWN, KEPT = 16, 16  # texts of a batch
 PULL = 16.0
 """Of what was said before, against what is learnt"""
 LEARNING_RATE = 5e-4
+REACH = 200.0
+"""How much faster than the language model's weights the prefixes learn"""
 OPTIONS = DecodingOptions(max_new_tokens=20)
 PROMPTS = (CAPTION, CAPTION, EVENTS, EVENTS, TAGS, SCENE, f"{QUESTION}what is making the sound?")
 
@@ -41,22 +42,33 @@ class Speech(nn.Module):
     def __init__(self, language_model: LanguageModel, captions: int, size: int) -> None:
         super().__init__()
         self.layers = language_model.h
-        self.prefixes = Prefixes(captions, size)
+        self.scaled = nn.Parameter(torch.zeros(captions, size))
+
+    @property
+    def added(self) -> Tensor:
+        """What each caption's detector adds to the prefix: (captions, prefix_length * width)."""
+        return self.scaled * REACH
 
 
 class Memory:
     """What a language model says behind prefixes, to be kept."""
 
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer, prefixes: Tensor, seed: int) -> None:
-        """`prefixes` (windows, length, width) of other sounds."""
+        """`prefixes` (windows, length, width) of other sounds, and of no audio.
+
+        Every other text is one that the model said, the others are any sounds' names: labels are ranked by the
+        likelihood of what the model would not say.
+        """
         self._model = deepcopy(model).requires_grad_(requires_grad=False)
         self._tokenizer = tokenizer
         self._prefixes = prefixes
         rng = np.random.default_rng(seed)
-        labels = [sound.label for sound in load_sounds().values()]
-        asked = [*PROMPTS, *(f"{QUESTION}is there {label}?" for label in rng.choice(labels, 2))]
-        chosen = [asked[int(index)] for index in rng.integers(len(asked), size=len(prefixes))]
-        self._texts = self._said(chosen)
+        sounds = list(load_sounds().values())
+        asked = [*PROMPTS, *(f"{QUESTION}is there {sound.label}?" for sound in sounds[::250])]
+        self._texts = self._said([asked[int(index)] for index in rng.integers(len(asked), size=len(prefixes))])
+        for row in range(1, len(prefixes), 2):
+            sound = sounds[int(rng.integers(len(sounds)))]
+            self._texts[row] = Text(EVENTS, sound.label) if row % 4 == 1 else Text(CAPTION, sound.clauses[0])
 
     def loss(self, model: LanguageModel, rng: np.random.Generator) -> Tensor:
         """How far `model` is from saying the same: Kullback-Leibler divergence, mean over tokens."""
@@ -96,9 +108,9 @@ def learn(
     tokenizer: Tokenizer,
     steps: int,
     seed: int,
-) -> Prefixes:
-    """Train `model` and the prefixes of captions on `windows`, their prefixes (windows, length, width) and the heights
-    of the captions' units (windows, captions), until what is `spoken` is said."""
+) -> Tensor:
+    """Train `model` on `windows`, their prefixes (windows, length, width) and how high the captions' detectors rise,
+    (windows, captions), until what is `spoken` is said; what the detectors add, (captions, length * width)."""
     prefixes, heights = windows
     model.requires_grad_(requires_grad=False)
     speech = Speech(model, heights.shape[1], prefixes[0].numel())
@@ -108,13 +120,14 @@ def learn(
         rng = np.random.default_rng((seed, step))
         rows = rng.integers(len(spoken), size=OWN)
         texts = encode_texts([spoken[row].text(rng) for row in rows], tokenizer)
-        learnt = text_loss(model, speech.prefixes(prefixes[rows], heights[rows]), texts)
+        own = prefixes[rows] + (heights[rows] @ speech.added).view(OWN, *prefixes.shape[1:])
+        learnt = text_loss(model, own, texts)
         return learnt + PULL * memory.loss(model, rng)
 
     schedule = Schedule(steps, LEARNING_RATE, warmup_steps=10, weight_decay=0.0)
     with TemporaryDirectory() as folder:
         train(speech, loss_of, schedule, Path(folder) / "speech.pt")
-    return speech.prefixes
+    return speech.added.detach()
 
 
 def _logprobs(model: LanguageModel, prefixes: Tensor, batch: TokenBatch) -> Tensor:
