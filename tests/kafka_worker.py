@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ RATE = 11_025
 LATEST = -1
 NOBODY_KNOWS = 1
 SESSION_S = 6  # after which a killed worker's partitions are another's
-START_MS = 1_790_000_000_000
+START_MS = int(time.time()) * 1000  # brokers delete what is older than a topic keeps
 AUDIO = {"encoding": "s16le", "sample_rate": RATE, "channels": 1}
 
 
@@ -39,8 +40,8 @@ class Sent:
 
 def sound(stream: int, seconds: float, rate: int = RATE) -> bytes:
     """A glide of its own for each stream, as s16le."""
-    time = np.arange(round(seconds * rate)) / rate
-    wave = np.sin(2 * np.pi * (200 + 90 * stream) * time * (1 + time / 40))
+    time_s = np.arange(round(seconds * rate)) / rate
+    wave = np.sin(2 * np.pi * (200 + 90 * stream) * time_s * (1 + time_s / 40))
     return (9000 * wave).astype("<i2").tobytes()
 
 
@@ -155,13 +156,15 @@ class Workers:
     def until_done(self, seconds: float = 60) -> None:
         """Wait until the group has committed all that is in the topic, then stop all workers."""
         try:
-            wait_for(
-                lambda: not_committed(self.kafka, self.topic, self.group) == 0, "the commit of all records", seconds
-            )
+            wait_for(self._is_done, "the commit of all records", seconds)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.logs()}") from error
         for process in list(self.running):
             self.stop(process)
+
+    def _is_done(self) -> bool:
+        assert any(process.poll() is None for process in self.running), "no worker runs"
+        return not_committed(self.kafka, self.topic, self.group) == 0
 
     def events(self, number: int | None = None) -> list[dict[str, object]]:
         """Whole lines of one worker, or of all, without the time at which they were made."""

@@ -15,12 +15,14 @@ from pengi_stream.broker.config import partition_name, split_partition
 from pengi_stream.broker.producer import Record
 from pengi_stream.broker.states import MOST_BYTES, StateTopic
 from pengi_stream.broker.transactions import Place
-from pengi_stream.clock import Clock
+from pengi_stream.clock import Clock, Deadline
 from pengi_stream.errors import BrokerError
 from pengi_stream.metrics import Metrics
 from pengi_stream.types import Position
 
 log = structlog.get_logger()
+
+ANSWER_S = 30.0  # the library forgets some commits where a connection breaks
 
 Offsets = Mapping[TopicPartition, OffsetAndMetadata]
 
@@ -45,12 +47,12 @@ class Commits:
         self._committed: dict[TopicPartition, tuple[int, OffsetAndMetadata]] = {}
         self._kept: dict[TopicPartition, tuple[str, str]] = {}
         """What was put into the topic of states, by what stands for it"""
-        self._on_its_way = False
+        self._answer_due: Deadline | None = None
         self.metrics: Metrics | None = None
 
     def begin(self) -> None:
         """Send what moved since the last commit; does not wait for the answer, but for states to be durable."""
-        if self._on_its_way:
+        if self._answer_due is not None and not self._answer_due.expired:
             return
         offsets, records = self._moved()
         if not offsets:
@@ -60,7 +62,7 @@ class Commits:
         except BrokerError as error:
             log.warning("states_not_written", reason=str(error))
             return
-        self._on_its_way = True
+        self._answer_due = Deadline(ANSWER_S, self._clock)
         self._library.commit_async(dict(offsets), partial(self._answered, self._clock.monotonic_s()))
 
     async def revoked(self) -> None:
@@ -127,7 +129,7 @@ class Commits:
         return position.metadata == at.metadata or self._kept.get(place) == (at.metadata, position.metadata)
 
     def _answered(self, began_s: float, offsets: Offsets, answer: object) -> None:
-        self._on_its_way = False
+        self._answer_due = None
         if isinstance(answer, Exception):
             log.info("commit_refused", reason=repr(answer))
             return

@@ -33,6 +33,7 @@ log = structlog.get_logger()
 POLL_MS = 100
 PROBE_S = 5.0  # between two looks at why there is no connection
 MEASURE_S = 1.0
+LEAVE_S = 2.0  # after an error
 
 
 class Consumer:
@@ -188,7 +189,7 @@ class Consumer:
         if held is None or self._closing.is_set():
             return
         raw = tuple(
-            RawRecord(record.offset, record.timestamp, record.key, record.value, tuple(record.headers))
+            RawRecord(record.offset, record.timestamp, record.key, record.value, _headers(record))
             for record in records
             if record.offset >= held.next_offset
         )
@@ -243,7 +244,7 @@ class Consumer:
         self._status = Status("stalled", reason)
 
     def _leave(self, parts: _Parts) -> None:
-        within_s = self._finish_within_s or 0.0
+        within_s = LEAVE_S if self._finish_within_s is None else self._finish_within_s
         if self._commits and self._stopping.is_set():
             parts.commits.finish(within_s)
         try:
@@ -263,3 +264,8 @@ class _Parts:
     commits: Commits
     lag: Lag
     paused: bool = False
+
+
+def _headers(record: Any) -> tuple[tuple[str, bytes], ...]:
+    """A header may be null."""
+    return tuple((name, value or b"") for name, value in record.headers)

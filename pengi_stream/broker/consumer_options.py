@@ -13,6 +13,7 @@ from pengi_stream.broker.security import SecurityConfig
 
 LARGEST_FETCH = 64 << 20  # a single record may be larger still
 MOST_RECONNECT_MS = 1_000
+METADATA_MS = 60_000  # new partitions, and topics of a pattern, are found so soon
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class ConsumerOptions:
             "isolation_level": "read_committed",
             "allow_auto_create_topics": False,
             "partition_assignment_strategy": (StickyPartitionAssignor,),
+            "metadata_max_age_ms": METADATA_MS,
             "session_timeout_ms": round(self.session_timeout_s * 1000),
             "heartbeat_interval_ms": round(min(3.0, self.session_timeout_s / 3) * 1000),
             "max_poll_interval_ms": round(self.max_poll_interval_s * 1000),

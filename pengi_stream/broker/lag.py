@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
 
 from pengi_stream.broker.assignment import Assignment
 from pengi_stream.broker.config import partition_name
@@ -29,8 +30,7 @@ class Lag:
         held = self._assignment.held
         self._remove(self._known - held.keys())
         for place, ours in held.items():
-            end = self._library.highwater(place)
-            records = 0 if end is None else max(0, end - ours.next_offset)
+            records = self._waiting(place)
             age_s = max(0.0, self._clock.utc_ns() / 1e9 - ours.time_ms / 1000) if records and ours.time_ms else 0.0
             self.metrics.lag_records.labels(partition_name(*place)).set(records)
             self.metrics.lag_s.labels(partition_name(*place)).set(age_s)
@@ -40,6 +40,13 @@ class Lag:
         """Nothing is ours any more."""
         self._remove(self._known)
         self._known = set()
+
+    def _waiting(self, place: TopicPartition) -> int:
+        try:
+            end, next_offset = self._library.highwater(place), self._library.position(place, timeout_ms=0)
+        except KafkaError:  # in the middle of a rebalance
+            return 0
+        return 0 if end is None or next_offset is None else max(0, end - next_offset)
 
     def _remove(self, places: Iterable[TopicPartition]) -> None:
         if self.metrics is not None:

@@ -232,7 +232,7 @@ def test_a_broker_that_comes_back_is_found_and_nothing_is_lost(own_broker: OwnCl
         own_broker.restart()
         send(own_broker, topic, seconds(3, 3))
         wait_for(lambda: len(found.frames()) == 6, "the frames", 60)
-        assert found.source.status().state == "running"
+        wait_for(lambda: found.source.status().state == "running", "a running source")
         wait_for(lambda: not_committed(own_broker, topic, topic) == 0, "the commit", 60)
     assert [frame.first_sample for frame in found.frames()] == [11_025 * n for n in range(6)]
 
