@@ -96,10 +96,17 @@ class Kafka:
     origin: str
     client_options: dict[str, object] = field(default_factory=dict)
     """What clients need with this broker, as keyword arguments of kafka-python"""
+    lacks: frozenset[str] = frozenset()
+    """What it does not do as Kafka does"""
 
     @property
     def servers(self) -> list[str]:
         return self.bootstrap.split(",")
+
+    def needs(self, what: str) -> None:
+        """Skip the test where the broker does not show `what`."""
+        if what in self.lacks:
+            pytest.skip(f"{self.origin} has no {what}")
 
     def create_topic(self, name: str, partitions: int = 1, **configs: str) -> str:
         """Make a topic with settings such as `max_message_bytes="2000"`, and wait until it has leaders."""

@@ -87,6 +87,7 @@ def test_records_offsets_and_state_become_visible_together(
 def test_a_worker_that_lost_its_partitions_writes_nothing(
     kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
 ) -> None:
+    kafka.needs("fencing of members")
     before = member.group_metadata()
     member.close()
     other = joined(kafka, topics[0])
@@ -157,6 +158,7 @@ threading.Event().wait()
 def test_a_worker_that_is_killed_inside_a_transaction_holds_readers_up_for_seconds_only(
     kafka: Kafka, topics: tuple[str, str], member: KafkaConsumer, producer: TransactionalProducer
 ) -> None:
+    kafka.needs("time-out of transactions")
     command = [sys.executable, "-c", KILLED, kafka.servers[0], topics[1]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as killed:
         assert killed.stdout is not None
