@@ -24,21 +24,9 @@ from pengi_stream.plugins import (
     config_class,
     registered,
 )
-from pengi_stream.types import DecodingOptions, Prompt
+from pengi_stream.prompts import PromptConfig
 
 ENVIRONMENT_PREFIX = "PENGI_STREAM_"
-
-TASKS = {
-    "caption": "generate audio caption",
-    "tags": "generate metadata",
-    "events": "this is a sound of",
-    "scene": "this acoustic scene is",
-    "emotion": "this emotion is",
-    "sentiment": "this sentiment is",
-    "music": "music analysis this is a sound of",
-    "classify": "this is a sound of",
-}
-"""Task presets: the prompts of the Pengi paper (arXiv 2305.11834), by name."""
 
 
 def _plugin(kind: Kind) -> BeforeValidator:
@@ -76,46 +64,6 @@ class GateConfig(FrozenModel):
 
     min_dbfs: float | None = Field(default=-60, le=0)
     """The loudest 100 ms of a window must reach this level; null: all pass."""
-
-
-class PromptConfig(FrozenModel):
-    """One question that is asked about each window."""
-
-    id: str
-    text: str | None = Field(default=None, min_length=1)
-    task: str | None = None
-    """A preset instead of `text`: caption, tags, events, scene, emotion, sentiment, music, classify."""
-    labels: tuple[str, ...] = ()
-    """Close-ended: these are ranked, nothing is generated."""
-    threshold: float = Field(default=0, ge=0, le=1)
-    beams: int = Field(default=1, ge=1, le=16)
-    max_new_tokens: int = Field(default=30, ge=1, le=256)
-    temperature: float = Field(default=1.0, gt=0)
-    streams: tuple[str, ...] = ("*",)
-
-    @model_validator(mode="after")
-    def _check(self) -> PromptConfig:
-        if (self.text is None) == (self.task is None):
-            raise ValueError(f"prompt {self.id!r} needs either `text` or `task`")
-        if self.task is not None and self.task not in TASKS:
-            raise ValueError(f"no task {self.task!r}; expected one of {', '.join(TASKS)}")
-        if not all(label.strip() for label in self.labels):
-            raise ValueError(f"prompt {self.id!r} has an empty label")
-        if len(set(self.labels)) < len(self.labels):
-            raise ValueError(f"prompt {self.id!r} has a label twice")
-        if self.task == "classify" and not self.labels:
-            raise ValueError(f"prompt {self.id!r}: the task classify needs `labels`")
-        return self
-
-    def build(self) -> Prompt:
-        return Prompt(
-            id=self.id,
-            text=self.text or TASKS[self.task or "caption"],
-            options=DecodingOptions(self.beams, self.max_new_tokens, self.temperature),
-            labels=self.labels,
-            threshold=self.threshold,
-            streams=self.streams,
-        )
 
 
 class BatchConfig(FrozenModel):

@@ -14,6 +14,7 @@ from pengi_stream.types import (
     Event,
     Generation,
     Position,
+    Prompt,
     Request,
     SourceItem,
     WindowGrid,
@@ -116,6 +117,16 @@ class AudioLanguageModel(Protocol):
 
     def warmup(self) -> None:
         """Do once what the first batch would otherwise wait for."""
+        ...
+
+
+@runtime_checkable
+class ChecksPrompts(Protocol):
+    """A model that knows which prompts it cannot answer."""
+
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """Raises ConfigError for one that it could answer about no window. Called before the first window; may compute
+        for a moment."""
         ...
 
 

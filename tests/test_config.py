@@ -10,6 +10,7 @@ from jsonschema import validate
 from pengi_stream.broker.config import share_cluster
 from pengi_stream.config import PipelineConfig, json_schema, load_config, parse_config
 from pengi_stream.errors import ConfigError
+from pengi_stream.types import DecodingOptions
 
 MINIMAL = {"model": {"type": "fake"}, "sources": [{"type": "file", "path": "a.wav"}]}
 
@@ -67,6 +68,12 @@ def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
         ({"window": {"tail": "crop"}}, ["window.tail", "'pad', 'repeat' or 'drop'"]),
         ({"prompts": [{"id": "a"}]}, ["prompts.0", "'a'", "`text` or `task`"]),
         ({"prompts": [{"id": "a", "task": "captions"}]}, ["prompts.0", "'captions'", "caption"]),
+        ({"prompts": [{"id": "a", "text": " "}]}, ["prompts.0", "'a'", "empty text"]),
+        ({"prompts": [{"id": "a", "task": "question"}]}, ["'a'", "`task: question` and `question` go together"]),
+        ({"prompts": [{"id": "a", "task": "tags", "question": "why?"}]}, ["'a'", "go together"]),
+        ({"prompts": [{"id": "a", "task": "question", "question": ""}]}, ["'a'", "empty text"]),
+        ({"prompts": [{"id": "a", "task": "tags", "beams": 3, "top_p": 0.9}]}, ["prompts.0", "top_p=0.9", "one beam"]),
+        ({"prompts": [{"id": "a", "task": "tags", "stop": [""]}]}, ["prompts.0", "stop"]),
         ({"prompts": [{"id": "a", "task": "tags"}, {"id": "a", "task": "scene"}]}, ["found twice", "a"]),
         ({"prompts": [{"id": "a", "task": "classify"}]}, ["classify", "labels"]),
         ({"prompts": [{"id": "a", "task": "events", "labels": ["dog", " "]}]}, ["prompts.0", "empty label"]),
@@ -132,3 +139,29 @@ def test_dead_letters_in_kafka_are_on_the_cluster_of_the_source_unless_they_say_
     elsewhere = {**letters, "bootstrap_servers": ["b:9092"]}
     assert share_cluster({"sources": [source], "dead_letters": elsewhere})["dead_letters"] == elsewhere
     assert share_cluster({"sources": [{"type": "file"}], "dead_letters": letters})["dead_letters"] == letters
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        ({"task": "caption"}, "generate audio caption"),
+        ({"task": "tags"}, "generate metadata"),
+        ({"task": "events"}, "this is a sound of"),
+        ({"task": "scene"}, "this acoustic scene is"),
+        ({"task": "emotion"}, "this emotion is"),
+        ({"task": "sentiment"}, "this sentiment is"),
+        ({"task": "music"}, "music analysis this is a sound of"),
+        ({"task": "question", "question": "is there a dog?"}, "question: is there a dog?"),
+        ({"task": "classify", "labels": ["rain", "wind"]}, "this is a sound of"),
+    ],
+    ids=str,
+)
+def test_a_task_asks_the_prompt_of_the_paper(task: dict[str, object], text: str) -> None:
+    [prompt] = parsed({**MINIMAL, "prompts": [{"id": "a", **task}]}).prompts
+    assert prompt.build().text == text
+
+
+def test_a_prompt_says_how_its_text_is_decoded() -> None:
+    options = {"max_new_tokens": 9, "temperature": 0.5, "top_p": 0.9, "seed": 4, "add_text": " and", "stop": ["."]}
+    [prompt] = parsed({**MINIMAL, "prompts": [{"id": "a", "task": "tags", **options}]}).prompts
+    assert prompt.build().options == DecodingOptions(1, 9, 0.5, 0.9, 4, " and", (".",))

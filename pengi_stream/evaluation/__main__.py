@@ -13,7 +13,6 @@ from rich.progress import track
 
 import pengi_stream
 from pengi_stream.api import DecodingOptions, Model
-from pengi_stream.config import TASKS
 from pengi_stream.errors import ConfigError, PengiStreamError
 from pengi_stream.evaluation import captioning
 from pengi_stream.evaluation.ask import Asking, Prediction, Unreadable, predictions
@@ -21,10 +20,10 @@ from pengi_stream.evaluation.dataset import DataSet, read_dataset, read_labels
 from pengi_stream.evaluation.figures import figures
 from pengi_stream.evaluation.report import Report
 from pengi_stream.plugins import suggest
+from pengi_stream.prompts import TASKS
 
 FAILED, WRONG_USAGE = 1, 2
 COLUMNS = ("path", "label", "labels", "caption", "question")
-QUESTION = "question:"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -46,7 +45,7 @@ class Windows(StrEnum):
 @app.command()
 def evaluate(  # noqa: PLR0913  the options of a command
     *,
-    task: Annotated[str, typer.Option(help=f"One of {', '.join([*TASKS, 'question'])}: chooses the prompt.")],
+    task: Annotated[str, typer.Option(help=f"One of {', '.join(TASKS)}: chooses the prompt.")],
     dataset: Annotated[Path, typer.Option(help="CSV: path, and label, labels (a;b), caption or caption_1, ...")],
     audio: Annotated[Path, typer.Option(help="The folder below which the paths are.")],
     model: Annotated[str, typer.Option(help="mini, or a checkpoint folder.")] = "mini",
@@ -122,14 +121,14 @@ def _renamed(options: list[str]) -> dict[str, str]:
 
 def _prompt(task: str, data: DataSet) -> str:
     """The prompt of `task`, where the data set fits it."""
-    if task not in {*TASKS, "question"}:
-        raise ConfigError(f"--task {task}: {suggest(task, [*TASKS, 'question'])}")
+    if task not in TASKS:
+        raise ConfigError(f"--task {task}: {suggest(task, TASKS)}")
     asked = any(item.question is not None for item in data.items)
     if (task == "caption") != (data.kind == "captions") or (task == "question") != asked:
         found = f"{'questions and ' if asked else ''}{data.kind}"
         needed = {"caption": "captions", "question": "questions and label"}.get(task, "label or labels")
         raise ConfigError(f"--task {task} needs {needed}; the data set has {found}")
-    return QUESTION if task == "question" else TASKS[task]
+    return TASKS[task]
 
 
 def _choices(data: DataSet, path: Path | None) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import structlog
 
 from pengi_stream.errors import ModelError
-from pengi_stream.protocols import AudioLanguageModel
-from pengi_stream.types import Batch, Generation
+from pengi_stream.protocols import AudioLanguageModel, ChecksPrompts
+from pengi_stream.types import Batch, Generation, Prompt
 
 log = structlog.get_logger()
 
@@ -62,6 +62,12 @@ class Replicas:
             finally:
                 self._give_back(replica)
         raise next(iter(failed.values()))
+
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """See `ChecksPrompts.check_prompts`."""
+        model = self._working[0].model
+        if isinstance(model, ChecksPrompts):
+            model.check_prompts(prompts)
 
     def warmup(self) -> None:
         """Warm each replica up."""

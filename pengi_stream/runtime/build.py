@@ -13,6 +13,7 @@ from pengi_stream.errors import ConfigError
 from pengi_stream.protocols import (
     AudioLanguageModel,
     AudioSource,
+    ChecksPrompts,
     DeadLetterSink,
     EventSink,
     KnowsWindows,
@@ -65,6 +66,12 @@ def window_grid(config: PipelineConfig) -> WindowGrid:
     return WindowGrid(model.sample_rate, model.window_samples, model.hop_grid_samples)
 
 
+def check_prompts(model: AudioLanguageModel, config: PipelineConfig) -> None:
+    """Raises ConfigError for a prompt of `config` that `model` could answer about no window, where it can tell."""
+    if isinstance(model, ChecksPrompts):
+        model.check_prompts([prompt.build() for prompt in config.prompts])
+
+
 def window_spec(config: WindowConfig, model: AudioLanguageModel | WindowGrid) -> WindowSpec:
     """The windows that `model` wants; the default hop is half a window, on the model's grid."""
     grid = model.hop_grid_samples
@@ -79,6 +86,7 @@ def window_spec(config: WindowConfig, model: AudioLanguageModel | WindowGrid) ->
 
 def _warm_model(config: PipelineConfig) -> AudioLanguageModel:
     model = cast("AudioLanguageModel", config.model.build())
+    check_prompts(model, config)
     model.warmup()
     log.info("model_ready", identity=model.identity, window_s=model.window_samples / model.sample_rate)
     return model

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from dataclasses import replace
 
 import numpy as np
 
-from pengi_stream.engine.events import drop_event, gap_event, source_event, text_event
+from pengi_stream.engine.events import NAMESPACE, drop_event, event_id, gap_event, source_event, text_event
 from pengi_stream.types import (
     BadRecord,
     DecodingOptions,
@@ -87,10 +89,22 @@ def test_another_stream_session_window_question_or_model_has_another_id() -> Non
         with_prompt(text="generate metadata"),
         with_prompt(labels=("siren",)),
         with_prompt(options=DecodingOptions(beams=3)),
+        with_prompt(options=DecodingOptions(top_p=1)),
+        with_prompt(options=DecodingOptions(top_p=1, seed=1)),
+        with_prompt(options=DecodingOptions(add_text=" and")),
+        with_prompt(options=DecodingOptions(stop=(".",))),
     ]
     ids = {text_event(generation, "kitchen", "mini", 1).id for generation in different}
     ids.add(text_event(GENERATION, "kitchen", "base", 1).id)
     assert len(ids) == len(different) + 1
+
+
+def test_an_id_stays_what_it_was_before_texts_could_be_sampled() -> None:
+    asked = [PROMPT.text, *PROMPT.labels, 2, 30, 0.5]
+    name = ["pengi_stream.text", "door", "s", 7, asked, "mini"]
+    prompt = replace(PROMPT, options=DecodingOptions(beams=2, temperature=0.5))
+    found = event_id("pengi_stream.text", Stream("door", "s"), 7, prompt, "mini")
+    assert found == str(uuid.uuid5(NAMESPACE, json.dumps(name)))
 
 
 def test_a_gap_says_from_when_how_long_and_why() -> None:

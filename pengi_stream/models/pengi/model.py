@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pengi_stream.errors import ModelError
+from pengi_stream.errors import ConfigError, ModelError
 from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.context import Context
@@ -60,6 +60,19 @@ class PengiModel:
         silence = np.zeros(self.window_samples, np.float32)
         window = Window(Stream("warmup"), 0, 0, silence, len(silence), self.sample_rate, 0, 0, 0.0)
         self.generate(Batch((Request(window, Prompt("warmup", "generate audio caption")),)))
+
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+        """See `ChecksPrompts.check_prompts`."""
+        for prompt in prompts:
+            try:
+                with _computing():
+                    silent = self._reader.silent([prompt.text], prompt.options.add_text)
+                    if prompt.labels:
+                        self._ranker.check(silent, prompt.labels)
+                    else:
+                        self._reader.check_room(silent, prompt.options.max_new_tokens)
+            except ModelError as error:
+                raise ConfigError(f"prompt {prompt.id!r}: {error}") from error
 
     def explained(self, batch: Batch) -> list[tuple[Generation, Evidence]]:
         """As `generate` without labels, with what speaks for each text: what a calibration starts from."""

@@ -45,14 +45,18 @@ class Ranker:
 
         By `rules`, else those of the checkpoint. Raises ModelError where a label is too long."""
         rules = rules or self._rules
+        self.check(context, labels)
         tokens = self._tokens(labels)
-        self._reader.check_room(context, max(map(len, tokens)) + 1)
         scores = log_likelihoods(self._model, context, tokens, self._stop_token)
         if rules.prior_corrected:
             scores = scores - torch.stack([self._priors(prompt, labels, add_text) for prompt in prompts])
         if rules.length_normalized:
             scores = scores / torch.tensor([len(label) + 1 for label in tokens], device=scores.device)
         return scores
+
+    def check(self, context: Context, labels: Sequence[str]) -> None:
+        """Raises ModelError where the language model has no positions for one of `labels` behind `context`."""
+        self._reader.check_room(context, max(map(len, self._tokens(labels))) + 1)
 
     def _prior(self, prompt: str, labels: tuple[str, ...], add_text: str) -> Tensor:
         """Log-likelihoods without audio: (labels,)."""

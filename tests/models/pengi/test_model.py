@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import numpy as np
 import pytest
 import torch
 
-from pengi_stream.errors import ModelError
+from pengi_stream.errors import ConfigError, ModelError
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import load_checkpoint
+from pengi_stream.models.pengi.encoding import YamnetWindows
 from pengi_stream.models.pengi.mapper import MlpMapper
 from pengi_stream.models.pengi.model import PengiModel, bucket
 from pengi_stream.testing import check_model
@@ -126,6 +128,31 @@ def test_a_text_that_the_models_positions_cannot_hold_is_a_model_error(model: Pe
     for prompt in (long_text, long_label):
         with pytest.raises(ModelError, match=r"positions, the model has 96; shorten"):
             model.generate(Batch((ask(model, 0, prompt),)))
+
+
+def test_a_prompt_that_no_window_can_be_asked_is_known_before_the_first(model: PengiModel) -> None:
+    model.check_prompts([CAPTION, replace(EVENTS, labels=("rain", "a dog barks"))])
+    long_text = replace(CAPTION, options=DecodingOptions(max_new_tokens=200))
+    long_addition = replace(CAPTION, options=DecodingOptions(add_text=" rain" * 100))
+    long_label = replace(CAPTION, labels=("rain " * 100, "a dog barks"))
+    for prompt in (long_text, long_addition, long_label):
+        with pytest.raises(ConfigError, match=r"prompt 'caption': .* positions, the model has 96; shorten"):
+            model.check_prompts([CAPTION, prompt])
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["in one batch", "in a batch each"])
+def test_several_prompts_about_one_window_encode_its_audio_once(
+    folder: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch, apart: bool
+) -> None:
+    model = PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32)
+    encoder = create_autospec(YamnetWindows.encode, side_effect=YamnetWindows.encode)
+    monkeypatch.setattr(YamnetWindows, "encode", encoder)
+    requests = [replace(ask(model, 0, CAPTION), prompt=prompt) for prompt in (CAPTION, EVENTS, EVENTS)]
+    requests = [replace(request, window=requests[0].window) for request in requests]
+    for batch in [[request] for request in requests] if apart else [requests]:
+        model.generate(Batch(tuple(batch)))
+    [call] = encoder.call_args_list
+    assert len(call.args[1]) == 1
 
 
 def test_an_empty_prompt_is_answered(model: PengiModel, ask: Ask) -> None:
