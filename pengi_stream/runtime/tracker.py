@@ -29,6 +29,7 @@ class Tracker:
         self._watermarks = [Watermark() for _ in commits]
         self._owners: dict[str, int] = {}
         self._open: dict[int, _Open] = {}
+        self._followers: set[int] = set()
         self._lock = threading.Lock()
 
     def claim(self, source: int, stream: Stream) -> None:
@@ -89,10 +90,13 @@ class Tracker:
             return entry is not None and self._watermarks[entry.source].is_stale(work.position)
 
     def progress(self, source: int) -> SourceProgress:
-        """What `source` may know of its own work."""
+        """What `source` may know of its own work; from now on it is not told by `commit`."""
+        self._followers.add(source)
         return SourceProgress(self._watermarks[source], self._lock)
 
     def _commit(self, source: int) -> None:
+        if source in self._followers:
+            return
         for position in self._watermarks[source].committable():
             self._commits[source](position)
 
