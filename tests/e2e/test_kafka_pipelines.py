@@ -31,6 +31,18 @@ def sample(scrape: str, name: str) -> float:
     return float(found[0])
 
 
+def places(kafka: Kafka, audio: str, topic: str, port: int) -> list[str]:
+    """What of kafka-to-kafka.yaml is another here."""
+    return [
+        f"sources.0.bootstrap_servers={kafka.bootstrap}",
+        f"sources.0.topics=[{audio}]",
+        f"sinks.0.bootstrap_servers={kafka.bootstrap}",
+        f"sinks.0.topic={topic}",
+        f"dead_letters.topic={kafka.new_topic()}",
+        f"server.port={port}",
+    ]
+
+
 @contextmanager
 def running(
     command: str, pipeline: str, sets: Sequence[str], env: dict[str, str] | None = None
@@ -72,18 +84,10 @@ def test_what_the_microphone_hears_becomes_events_in_kafka(kafka: Kafka, pulse: 
 
 
 @pytest.mark.parametrize("guarantee", ["at_least_once", "exactly_once"])
-def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, tmp_path: Path, guarantee: str) -> None:
-    audio, topic, dead = (kafka.new_topic() for _ in range(3))
+def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, guarantee: str) -> None:
+    audio, topic = kafka.new_topic(), kafka.new_topic()
     [port] = free_ports(1)
-    sets = [
-        f"sources.0.bootstrap_servers={kafka.bootstrap}",
-        f"sources.0.topics=[{audio}]",
-        f"sinks.0.bootstrap_servers={kafka.bootstrap}",
-        f"sinks.0.topic={topic}",
-        f"dead_letters.topic={dead}",
-        f"delivery.guarantee={guarantee}",
-        f"server.port={port}",
-    ]
+    sets = [*places(kafka, audio, topic, port), f"delivery.guarantee={guarantee}"]
     send_audio(kafka.servers, audio, 7, **kafka.client_options)
     with running("run", "pipelines/kafka-to-kafka.yaml", sets) as process:
         wait_for(lambda: len(texts(kafka, topic)) >= 6, "six events")
@@ -100,3 +104,29 @@ def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, tmp_path: Path
     found = texts(kafka, topic)
     assert {event["subject"] for event in found} == {"kitchen"}
     assert [event["data"]["offset_s"] for event in found] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.slow
+def test_a_worker_says_that_it_waits_for_a_broker_that_died_and_goes_on_when_it_is_back(kafka: Kafka) -> None:
+    audio, topic = kafka.new_topic(), kafka.new_topic()
+    [port] = free_ports(1)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+    with running("run", "pipelines/kafka-to-kafka.yaml", places(kafka, audio, topic, port)):
+        wait_for(lambda: status(client, "/readyz") == 200, "readiness")
+        kafka.kill()
+        wait_for(lambda: status(client, "/readyz") == 503, "a missed broker")
+        wait_for(lambda: "connection refused" in str(client.get("/readyz").json()["waits_for"]), "the reason")
+        assert client.get("/readyz").json()["sources"]["source-0"]["state"] == "stalled"
+        assert client.get("/livez").status_code == 200
+        kafka.restart()
+        wait_for(lambda: status(client, "/readyz") == 200, "readiness again", seconds=60)
+        send_audio(kafka.servers, audio, 4, **kafka.client_options)
+        wait_for(lambda: len(texts(kafka, topic)) == 3, "three events")
+
+
+def status(client: httpx.Client, path: str) -> int:
+    """0: nobody answers yet."""
+    try:
+        return client.get(path).status_code
+    except httpx.ConnectError:
+        return 0
