@@ -68,7 +68,7 @@ def describe(outcome: Outcome) -> str:
     if outcome.bad_records:
         parts.append(f"{outcome.bad_records} input(s) could not be processed; the rest was done")
     if outcome.abandoned:
-        parts.append(f"{outcome.abandoned} request(s) were abandoned at the end")
+        parts.append(f"{outcome.abandoned} request(s) or window(s) were abandoned at the end")
     return "; ".join(parts)
 
 
