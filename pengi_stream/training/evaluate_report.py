@@ -13,6 +13,7 @@ from pengi_stream.training.evaluate_baseline import top_classes
 from pengi_stream.training.evaluate_clips import HeldOutClip
 from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.evaluate_questions import Questioner, majority
+from pengi_stream.training.evaluate_words import load_paraphrases
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ def measure(model: AudioLanguageModel, network: Pengi, clips: Sequence[HeldOutCl
     figures["captions naming the sound or its kind"] = evaluate.naming_kind(answers["captions"])
     for name in ("captions", "events"):
         figures[f"{name} with confidence above {SURE}"] = evaluate.sure_ones(answers[name])
+    figures |= _said_otherwise(model, clips)
     for count, figure in (top_classes(network, model, clips) or {}).items():
         figures[f"YAMNet's top {count}"] = figure
     questioner = Questioner(model, clips)
@@ -72,3 +74,15 @@ def measure(model: AudioLanguageModel, network: Pengi, clips: Sequence[HeldOutCl
         figures[f"question: {name}"] = evaluate.proportion(given)
         figures[f"question: {name}, majority answer"] = majority(given)
     return Report(figures, {name: [a for a in given if not a.right] for name, given in answers.items()})
+
+
+def _said_otherwise(model: AudioLanguageModel, clips: Sequence[HeldOutClip]) -> dict[str, Proportion]:
+    """Ranking by paraphrases, of the clips and among the labels that have any."""
+    figures = {}
+    for way, wording in load_paraphrases().items():
+        some = [clip for clip in clips if clip.label in wording]
+        labels = {label: wording[label] for label in sorted({clip.label for clip in some})}
+        if len(labels) > 1:
+            answers = evaluate.ranking_among(model, some, labels)
+            figures[f"ranked first of {len(labels)} by {way}"] = evaluate.proportion(answers)
+    return figures

@@ -11,6 +11,7 @@ from pathlib import Path
 from pengi_stream.training.sounds import Sound, SoundFinder, load_sounds
 
 SYNONYMS_FILE = Path(__file__).parent / "synonyms.csv"
+PARAPHRASES_FILE = Path(__file__).parent / "paraphrases.csv"
 NOTHING = re.compile(r"(?!)")
 
 
@@ -41,6 +42,14 @@ def load_synonyms(path: Path = SYNONYMS_FILE) -> dict[str, RightWords]:
     """Right words by label."""
     with path.open(newline="", encoding="utf-8") as lines:
         return {row["label"]: words_of(row["words"].split(), row["kinds"].split()) for row in csv.DictReader(lines)}
+
+
+def load_paraphrases(path: Path = PARAPHRASES_FILE) -> dict[str, dict[str, str]]:
+    """Ways to say labels, by name: how each label is said so."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    ways = [way for way in rows[0] if way != "label"]
+    return {way: {row["label"]: row[way] for row in rows} for way in ways}
 
 
 class Dictionary:

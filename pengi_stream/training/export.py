@@ -8,7 +8,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from pengi_stream.models.pengi.checkpoint import save_checkpoint
-from pengi_stream.models.pengi.config import LanguageModelConfig, PengiConfig, SoundMappingConfig
+from pengi_stream.models.pengi.config import LanguageModelConfig, PengiConfig, RankingConfig, SoundMappingConfig
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.yamnet import PATCH_HOP_SAMPLES, SAMPLE_RATE, Yamnet, converted_state, window_samples
 from pengi_stream.training.sounds import load_sounds
@@ -27,6 +27,7 @@ def mini_config(tokenizer: Tokenizer, layers: int = 4, width: int = 256) -> Peng
         window_samples=WINDOW_SAMPLES,
         hop_grid_samples=PATCH_HOP_SAMPLES,
         audio_mapping=SoundMappingConfig(sounds=len(load_sounds())),
+        ranking=RankingConfig(reworded=True),
         language_model=LanguageModelConfig(
             vocabulary=tokenizer.get_vocab_size(),
             positions=POSITIONS,

@@ -26,11 +26,11 @@ from pengi_stream.training.texts import CAPTION, EVENTS, QUESTION, SCENE, TAGS, 
 from pengi_stream.training.vocabulary import end_id
 from pengi_stream.types import DecodingOptions
 
-OWN, KEPT = 16, 16  # texts of a batch
-PULL = 16.0
+OWN, KEPT = 16, 24  # texts of a batch
+PULL = 40.0
 """Of what was said before, against what is learnt"""
-LEARNING_RATE = 5e-4
-REACH = 200.0
+LEARNING_RATE = 3e-4
+REACH = 330.0
 """How much faster than the language model's weights the prefixes learn"""
 OPTIONS = DecodingOptions(max_new_tokens=20)
 PROMPTS = (CAPTION, CAPTION, EVENTS, EVENTS, TAGS, SCENE, f"{QUESTION}what is making the sound?")

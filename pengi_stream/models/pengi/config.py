@@ -141,6 +141,8 @@ class RankingConfig(Part):
     length_normalized: bool = False
     prior_corrected: bool = True
     """Subtract a label's log-likelihood without audio: what is common in texts is not more likely to be heard"""
+    reworded: bool | None = None
+    """Rank a label by the best of its wordings: without `my` and `the`, in the singular"""
 
 
 class ConfidenceConfig(Part):

@@ -14,6 +14,7 @@ from pengi_stream.models.pengi.config import RankingConfig
 from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.reading import Reader
+from pengi_stream.models.pengi.wordings import wordings
 
 BYTES_AT_ONCE = 1 << 28  # 256 MB for the labels' keys, values and logits that are in memory together
 CACHED_PRIORS = 64
@@ -45,6 +46,16 @@ class Ranker:
 
         By `rules`, else those of the checkpoint. Raises ModelError where a label is too long."""
         rules = rules or self._rules
+        if not rules.reworded:
+            return self._scores(context, prompts, labels, add_text, rules)
+        worded = [wordings(label) for label in labels]
+        column = {text: index for index, text in enumerate(dict.fromkeys(text for texts in worded for text in texts))}
+        scores = self._scores(context, prompts, tuple(column), add_text, rules)
+        return torch.stack([scores[:, [column[text] for text in texts]].amax(dim=1) for texts in worded], dim=1)
+
+    def _scores(
+        self, context: Context, prompts: Sequence[str], labels: tuple[str, ...], add_text: str, rules: RankingConfig
+    ) -> Tensor:
         self.check(context, labels)
         tokens = self._tokens(labels)
         scores = log_likelihoods(self._model, context, tokens, self._stop_token)

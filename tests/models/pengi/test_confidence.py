@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pengi_stream.models.pengi.checkpoint import CHECKSUMS_FILE, load_checkpoint
-from pengi_stream.models.pengi.folder import CONFIG_FILE
 from pengi_stream.models.pengi.confidence import Evidence, confidence_of, row_for
 from pengi_stream.models.pengi.config import ConfidenceConfig, PengiConfig
+from pengi_stream.models.pengi.folder import CONFIG_FILE
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
 

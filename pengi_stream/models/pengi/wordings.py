@@ -1,0 +1,26 @@
+"""Other wordings of a user's label: `my dogs` is `dogs` and `dog` as well."""
+
+from __future__ import annotations
+
+DETERMINERS = frozenset(("a", "an", "the", "my", "our", "your", "his", "her", "its", "their", "some", "any"))
+
+
+def wordings(label: str) -> tuple[str, ...]:
+    """`label` itself; without articles and possessives in front; and with its first or last word in the singular."""
+    words = label.split()
+    while len(words) > 1 and words[0].lower() in DETERMINERS:
+        words = words[1:]
+    found = [label, " ".join(words)]
+    if words:
+        found += [" ".join([singular, *words[1:]]) for singular in _singulars(words[0])]
+        found += [" ".join([*words[:-1], singular]) for singular in _singulars(words[-1])]
+    return tuple(dict.fromkeys(found))
+
+
+def _singulars(word: str) -> list[str]:
+    """What `word` may be the plural of; a form that no English word has is as unlikely with audio as without."""
+    if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
+        return []
+    if word.endswith("ies"):
+        return [f"{word[:-3]}y", word[:-1]]
+    return [word[:-1], word[:-2]] if word.endswith("es") else [word[:-1]]

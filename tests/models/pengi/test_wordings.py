@@ -1,0 +1,62 @@
+"""A user's own words for a label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pengi_stream.models.pengi.checkpoint import load_checkpoint
+from pengi_stream.models.pengi.config import RankingConfig
+from pengi_stream.models.pengi.model import PengiModel
+from pengi_stream.models.pengi.wordings import wordings
+from pengi_stream.types import Batch, Prompt, Request
+
+Ask = Callable[[PengiModel, int, Prompt], Request]
+
+
+@pytest.mark.parametrize(
+    ("label", "other"),
+    [
+        ("my doorbell", "doorbell"),
+        ("the dogs", "dog"),
+        ("dogs barking", "dog barking"),
+        ("babies crying", "baby crying"),
+        ("church bells", "church bell"),
+        ("glasses", "glass"),
+    ],
+)
+def test_a_label_is_also_worded_plainly(label: str, other: str) -> None:
+    assert label in wordings(label)
+    assert other in wordings(label)
+
+
+@pytest.mark.parametrize("label", ["glass breaking", "my", "bus"])
+def test_words_that_only_look_like_plurals_stay(label: str) -> None:
+    assert wordings(label) == (label,)
+
+
+@given(st.text(min_size=1).filter(str.strip))
+def test_the_label_itself_comes_first_and_no_wording_is_empty(label: str) -> None:
+    assert wordings(label)[0] == label
+    assert all(text.strip() for text in wordings(label))
+
+
+def test_a_label_is_ranked_by_the_best_of_its_wordings(folder: Path, ask: Ask) -> None:
+    checkpoint = load_checkpoint(str(folder))
+    rules = RankingConfig(reworded=True)
+    reworded = replace(checkpoint, config=checkpoint.config.model_copy(update={"ranking": rules}))
+    model = PengiModel(reworded, torch.device("cpu"), torch.float32)
+    prompt = Prompt("label", "this is a sound of", labels=("my rain", "dogs", "a person"))
+    [asked] = model.generate(Batch((ask(model, 0, prompt),)))
+    plain = PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32)
+    every = tuple(dict.fromkeys(text for label in prompt.labels for text in wordings(label)))
+    [each] = plain.generate(Batch((ask(plain, 0, replace(prompt, labels=every)),)))
+    best = {label: max((each.scores or {})[text] for text in wordings(label)) for label in prompt.labels}
+    total = sum(best.values())
+    assert asked.scores == pytest.approx({label: score / total for label, score in best.items()}, abs=1e-4)
