@@ -48,7 +48,8 @@ def test_an_output_that_exists_is_left_alone(run: Run, tmp_path: Path, tokenizer
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mine"]
 
 
-def test_vocabularies_that_are_not_there_are_named(run: Run) -> None:
+def test_vocabularies_that_are_not_there_are_named(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "base.pth").touch()
     ended = run("convert", "base.pth", "--config", "base", "--output", "out", "--tokenizers", "nowhere")
     assert (ended.status, ended.err.count("\n")) == (1, 1)
     assert "nowhere/gpt2/vocab.json cannot be read" in ended.err

@@ -35,13 +35,13 @@ def convert_published(source: Path, name: str, output: Path, tokenizers: Path | 
     that was not published, CheckpointError on all that is wrong with the files; then there is no `output`."""
     if name not in PUBLISHED:
         raise ConfigError(f"no published configuration {name!r}; {suggest(name, PUBLISHED)}")
+    _check_paths(source, output)
     convert(source, PUBLISHED[name], output, gpt2_tokenizer(tokenizers), prompt_tokenizer(name, tokenizers))
 
 
 def convert(source: Path, config: PengiConfig, output: Path, tokenizer: Tokenizer, prompt_tokenizer: Tokenizer) -> None:
     """As `convert_published`, for any size of the published architecture."""
-    if output.exists():
-        raise CheckpointError(f"{output} exists already; name a new folder")
+    _check_paths(source, output)
     with torch.device("meta"):
         expected = {name: tensor.shape for name, tensor in Pengi(config).state_dict().items()}
     state = rename_published(read_published(source), expected)
@@ -60,6 +60,13 @@ def convert(source: Path, config: PengiConfig, output: Path, tokenizer: Tokenize
         raise CheckpointError(f"{output} cannot be written: {error.strerror or error}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _check_paths(source: Path, output: Path) -> None:
+    if output.exists():
+        raise CheckpointError(f"{output} exists already; name a new folder")
+    if not source.is_file():
+        raise CheckpointError(f"{source} cannot be read: No such file or directory")
 
 
 def prompt_tokenizer(name: str, folder: Path | None) -> Tokenizer:

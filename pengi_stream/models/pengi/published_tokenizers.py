@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
+import httpx
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 
@@ -15,6 +17,7 @@ GPT2_FILES = ("gpt2/vocab.json", "gpt2/merges.txt")
 CLIP_FILE = "clip/bpe_simple_vocab_16e6.txt.gz"
 CLIP_MERGES = 48_894  # 49,408 tokens less 2 * 256 bytes and 2 marks
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+TIMEOUT_S = 20.0
 START, END = "<|startoftext|>", "<|endoftext|>"
 PADDING = "!"  # the published code pads with it, and so never merges it with its neighbours
 
@@ -78,13 +81,28 @@ def _read(path: Path) -> bytes:
 
 
 def _from_hub(name: str) -> Tokenizer:
-    import transformers
-
     try:
-        loaded = transformers.AutoTokenizer.from_pretrained(name, use_fast=True)
-    except (OSError, ValueError) as error:
+        loaded = _cached(name) or _fetched(name)
+    except (OSError, ValueError, httpx.HTTPError) as error:
         message = (
             f"tokenizer {name} cannot be had from the model hub; name a folder with gpt2/ and clip/ (--tokenizers)"
         )
         raise CheckpointError(message) from error
     return Tokenizer.from_str(loaded.backend_tokenizer.to_str())
+
+
+def _cached(name: str) -> Any:
+    import transformers
+
+    try:
+        return transformers.AutoTokenizer.from_pretrained(name, use_fast=True, local_files_only=True)
+    except OSError:
+        return None
+
+
+def _fetched(name: str) -> Any:
+    import transformers
+    from huggingface_hub import hf_hub_url
+
+    httpx.head(hf_hub_url(name, "config.json"), timeout=TIMEOUT_S)  # transformers itself tries for a minute
+    return transformers.AutoTokenizer.from_pretrained(name, use_fast=True)

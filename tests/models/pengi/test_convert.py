@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -30,6 +31,7 @@ from pengi_stream.models.pengi.config import (
 from pengi_stream.models.pengi.convert import convert, convert_published
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.published_names import TRANSPOSED, published_name
+from pengi_stream.models.pengi.published_tokenizers import gpt2_tokenizer
 from pengi_stream.testing import check_model
 
 MAPPING = TransformerMappingConfig(prefix_length=4, sequence_length=3, layers=1, heads=2)
@@ -239,3 +241,23 @@ def test_loading_a_file_that_was_not_converted_says_what_to_do(tmp_path: Path) -
 def test_an_unknown_configuration_is_answered_with_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no published configuration 'bass'; did you mean 'base'"):
         convert_published(tmp_path / "base.pth", "bass", tmp_path / "out")
+
+
+def test_what_is_wrong_with_the_paths_is_said_before_any_vocabulary_is_looked_for(tmp_path: Path) -> None:
+    nowhere = tmp_path / "tokenizers"
+    with pytest.raises(CheckpointError, match=r"base\.pth cannot be read: No such file"):
+        convert_published(tmp_path / "base.pth", "base", tmp_path / "out", nowhere)
+    (tmp_path / "base.pth").touch()
+    (tmp_path / "out").mkdir()
+    with pytest.raises(CheckpointError, match="out exists already"):
+        convert_published(tmp_path / "base.pth", "base", tmp_path / "out", nowhere)
+
+
+def test_a_hub_out_of_reach_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise httpx.ConnectError("no network")
+
+    monkeypatch.setattr(httpx, "head", refuse)
+    monkeypatch.setattr("pengi_stream.models.pengi.published_tokenizers._cached", lambda _: None)
+    with pytest.raises(CheckpointError, match=r"tokenizer gpt2 cannot be had .*--tokenizers"):
+        gpt2_tokenizer(None)
