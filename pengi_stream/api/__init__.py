@@ -1,7 +1,16 @@
 """Pengi from Python: `pengi_stream.load_model`, for arrays, files and batches of them."""
 
 from pengi_stream.api.model import Model, load_model
-from pengi_stream.api.results import Answer
+from pengi_stream.api.results import Answer, AudioEmbeddings, Description, Found, PromptEmbeddings
 from pengi_stream.types import DecodingOptions
 
-__all__ = ["Answer", "DecodingOptions", "Model", "load_model"]
+__all__ = [
+    "Answer",
+    "AudioEmbeddings",
+    "DecodingOptions",
+    "Description",
+    "Found",
+    "Model",
+    "PromptEmbeddings",
+    "load_model",
+]

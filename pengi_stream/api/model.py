@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast, overload
 
+import numpy as np
 from pydantic import ValidationError
 
 from pengi_stream.api.audio import Audio, recordings, windows_of
-from pengi_stream.api.results import Answer, answer_of
+from pengi_stream.api.checks import checked_labels, checked_prompts
+from pengi_stream.api.results import Answer, AudioEmbeddings, Description, Found, PromptEmbeddings, answer_of, span_s
 from pengi_stream.config import WindowConfig
 from pengi_stream.errors import ConfigError
 from pengi_stream.models.pengi import PengiModelConfig
+from pengi_stream.models.pengi.config import RankingConfig
+from pengi_stream.prompts import TASKS
 from pengi_stream.runtime.build import window_spec
-from pengi_stream.types import Batch, DecodingOptions, Prompt, Request, Window
+from pengi_stream.types import Batch, DecodingOptions, Prompt, Request, Samples, Window
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pengi_stream.models.pengi.model import PengiModel
+    from pengi_stream.models.pengi.model import FloatArray, PengiModel
 
 MAX_BATCH_SIZE = 16
-GREEDY = DecodingOptions()
+GREEDY, THREE_BEAMS = DecodingOptions(), DecodingOptions(beams=3)
+CAPTION = TASKS["caption"]
+DESCRIPTION = [CAPTION, TASKS["tags"], TASKS["events"]]
+PRIOR_CORRECTED = RankingConfig(length_normalized=False, prior_corrected=True)
 
 T = TypeVar("T")
 
@@ -68,8 +75,21 @@ class Model:
         hop_s: float | None = None,
     ) -> list[Answer]:
         """What the model writes: an answer for each recording, window and prompt, in this order."""
-        asked = [Prompt(text, text, options) for text in _checked_prompts(prompts)]
+        asked = [Prompt(text, text, options) for text in checked_prompts(prompts)]
         return self._answers(self._windows(audio, sample_rate, hop_s), asked)
+
+    def describe(
+        self,
+        audio: Audio,
+        options: DecodingOptions = THREE_BEAMS,
+        *,
+        sample_rate: int | None = None,
+        hop_s: float | None = None,
+    ) -> list[Description]:
+        """The summary of the published code: what the model writes to its three prompts, and a sentence of them, for
+        each recording and window, in this order."""
+        answers = self.generate(audio, DESCRIPTION, options, sample_rate=sample_rate, hop_s=hop_s)
+        return [Description(*answers[start : start + 3]) for start in range(0, len(answers), 3)]
 
     def rank(
         self,
@@ -77,14 +97,117 @@ class Model:
         prompt: str,
         labels: Sequence[str],
         *,
+        normalized: bool | None = None,
+        prior_corrected: bool | None = None,
         sample_rate: int | None = None,
         hop_s: float | None = None,
     ) -> list[Answer]:
         """How likely the model finds each of `labels` behind `prompt`: an answer for each recording and window, in this
-        order. `text` is the likeliest label, `scores` has a share of 1 for each."""
-        [text] = _checked_prompts(prompt)
-        asked = [Prompt(text, text, labels=_checked_labels(labels))]
-        return self._answers(self._windows(audio, sample_rate, hop_s), asked)
+        order. `text` is the likeliest label, `scores` has a share of 1 for each: softmax of their log-likelihoods.
+
+        `normalized`: these are divided by the label's tokens. `prior_corrected`: less what they are without audio, so
+        that what is common in texts is not more likely to be heard. None: as the checkpoint's config says."""
+        [text], names = checked_prompts(prompt), checked_labels(labels)
+        changes = {"length_normalized": normalized, "prior_corrected": prior_corrected}
+        rules = self._model.ranking.model_copy(update={k: v for k, v in changes.items() if v is not None})
+        answers = []
+        for heard in _chunks(self._windows(audio, sample_rate, hop_s), MAX_BATCH_SIZE):
+            scores = self._model.label_scores([window for _, window in heard], text, names, rules)
+            shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+            shares /= shares.sum(axis=1, keepdims=True)
+            for (index, window), row in zip(heard, shares.tolist(), strict=True):
+                best = int(np.argmax(row))
+                by_label = dict(zip(names, row, strict=True))
+                answers.append(Answer(index, *span_s(window), text, names[best], row[best], by_label))
+        return answers
+
+    def match(
+        self,
+        audio: Audio,
+        prompt: str,
+        labels: Sequence[str],
+        options: DecodingOptions = GREEDY,
+        *,
+        sample_rate: int | None = None,
+        hop_s: float | None = None,
+    ) -> list[Answer]:
+        """What the model writes, and which of `labels` is most similar to it: an answer for each recording and window,
+        in this order. `text` is that label, `scores` the cosine similarities, `written` and `confidence` what was
+        written and how sure.
+
+        Similarity is CLIP's text encoder's where the model has one (`base`), else that of the means of the tokens'
+        embeddings in the language model."""
+        names = checked_labels(labels)
+        answers = self.generate(audio, checked_prompts(prompt)[:1], options, sample_rate=sample_rate, hop_s=hop_s)
+        embedded = self._model.text_embeddings(names)
+        matched = []
+        for answer in answers:
+            similar = (embedded @ self._model.text_embeddings([answer.text])[0]).tolist()
+            best, by_label = names[int(np.argmax(similar))], dict(zip(names, similar, strict=True))
+            matched.append(replace(answer, text=best, scores=by_label, written=answer.text))
+        return matched
+
+    @overload
+    def retrieve(
+        self, query: str, among: Audio, *, prompt: str = ..., sample_rate: int | None = ..., hop_s: float | None = ...
+    ) -> list[Found]: ...
+    @overload
+    def retrieve(
+        self,
+        query: Samples | Path,
+        among: Sequence[str],
+        *,
+        prompt: str = ...,
+        sample_rate: int | None = ...,
+        hop_s: float | None = ...,
+    ) -> list[Found]: ...
+    def retrieve(
+        self,
+        query: str | Samples | Path,
+        among: Audio | Sequence[str],
+        *,
+        prompt: str = CAPTION,
+        sample_rate: int | None = None,
+        hop_s: float | None = None,
+    ) -> list[Found]:
+        """The recordings of `among` that fit the text `query`, or the texts of `among` that fit the recording `query`
+        (an array or a Path: a str is a text); all of them, best first.
+
+        By how likely the model finds the text behind `prompt`, less what it is without audio."""
+        if isinstance(query, str):
+            audio, texts = among, tuple(checked_prompts(query))
+        else:
+            audio, texts = query, checked_labels(cast("Sequence[str]", among))
+        [asked] = checked_prompts(prompt)
+        by_audio: dict[int, list[FloatArray]] = {}
+        for heard in _chunks(self._windows(audio, sample_rate, hop_s), MAX_BATCH_SIZE):
+            scores = self._model.label_scores([window for _, window in heard], asked, texts, PRIOR_CORRECTED)
+            for (index, _), row in zip(heard, scores, strict=True):
+                by_audio.setdefault(index, []).append(row)
+        found = [
+            Found(index, text, float(score))
+            for index, rows in by_audio.items()
+            for text, score in zip(texts, np.mean(rows, axis=0), strict=True)
+        ]
+        return sorted(found, key=lambda one: -one.score)
+
+    def audio_embeddings(
+        self, audio: Audio, *, sample_rate: int | None = None, hop_s: float | None = None
+    ) -> AudioEmbeddings:
+        """What the model makes of the windows of all recordings, in order."""
+        index, spans, embedding, prefix = [], [], [], []
+        for heard in _chunks(self._windows(audio, sample_rate, hop_s), MAX_BATCH_SIZE):
+            embeddings, prefixes = self._model.audio_embeddings([window for _, window in heard])
+            index += [number for number, _ in heard]
+            spans += [span_s(window) for _, window in heard]
+            embedding.append(embeddings)
+            prefix.append(prefixes)
+        start_s, end_s = np.array(spans).T
+        return AudioEmbeddings(np.array(index), start_s, end_s, np.concatenate(embedding), np.concatenate(prefix))
+
+    def prompt_embeddings(self, prompts: str | Sequence[str]) -> PromptEmbeddings:
+        """What the model makes of prompts. They are cut where the model's config says (40 tokens)."""
+        return PromptEmbeddings(*self._model.prompt_embeddings(checked_prompts(prompts)))
 
     def _answers(self, windows: Iterator[tuple[int, Window]], asked: Sequence[Prompt]) -> list[Answer]:
         answers = []
@@ -117,20 +240,6 @@ def load_model(checkpoint: str | Path = "mini", device: str = "auto", dtype: str
         problem = error.errors(include_url=False)[0]
         raise ConfigError(f"{problem['loc'][0]}={problem['input']!r}: {problem['msg']}") from error
     return Model(config.copies()[0])
-
-
-def _checked_prompts(prompts: str | Sequence[str]) -> list[str]:
-    texts = [prompts] if isinstance(prompts, str) else list(prompts)
-    if not texts or not all(text.strip() for text in texts):
-        raise ConfigError(f"found {texts or 'no prompt'}, expected prompts that are not empty")
-    return texts
-
-
-def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
-    names = () if isinstance(labels, str) else tuple(labels)
-    if not names or not all(name.strip() for name in names) or len(set(names)) < len(names):
-        raise ConfigError(f"found the labels {labels!r:.200}, expected a list of them, none empty and none twice")
-    return names
 
 
 def _chunks(items: Iterator[T], size: int) -> Iterator[list[T]]:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pengi_stream.errors import ConfigError, ModelError
 from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.confidence import Confidence, Evidence
+from pengi_stream.models.pengi.config import RankingConfig
 from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.network import Pengi
@@ -20,7 +22,10 @@ from pengi_stream.models.pengi.prompts import prompt_reader
 from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
 from pengi_stream.models.pengi.search import Decoded
+from pengi_stream.models.pengi.similarity import text_embeddings
 from pengi_stream.types import Batch, Generation, Prompt, Request, Stream, Window
+
+FloatArray = NDArray[np.float32]
 
 LARGEST_BUCKET = 32
 
@@ -30,6 +35,9 @@ class PengiModel:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
         self._tokenizer = checkpoint.tokenizer
+        self._prompt_tokenizer = checkpoint.prompt_tokenizer
+        self.ranking = checkpoint.config.ranking
+        """Its rules where nobody says otherwise"""
         self.device = device
         self._network = _placed(checkpoint.network, device, dtype)
         self._stop_token = checkpoint.config.language_model.stop_token
@@ -73,6 +81,36 @@ class PengiModel:
                         self._reader.check_room(silent, prompt.options.max_new_tokens)
             except ModelError as error:
                 raise ConfigError(f"prompt {prompt.id!r}: {error}") from error
+
+    def audio_embeddings(self, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
+        """What the mapper maps (windows, embedding_size), and the prefixes (windows, prefix_length, width).
+
+        Raises ModelError."""
+        with _computing():
+            embeddings, prefixes = self._reader.embeddings(windows)
+            return _array(embeddings), _array(prefixes)
+
+    def prompt_embeddings(self, texts: Sequence[str]) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+        """See `PromptReader.embeddings`; then the prefixes (texts, slots, width), and how many of their slots count
+        (texts,)."""
+        with _computing():
+            prefixes, lengths = self._prompts.read(texts)
+            return _array(self._prompts.embeddings(texts)), _array(prefixes), lengths.cpu().numpy()
+
+    def text_embeddings(self, texts: Sequence[str]) -> FloatArray:
+        """(texts, size), of length 1: how similar texts are; see `similarity.text_embeddings`."""
+        with _computing():
+            return _array(text_embeddings(self._network, self._tokenizer, self._prompt_tokenizer, texts))
+
+    def label_scores(
+        self, windows: Sequence[Window], prompt: str, labels: tuple[str, ...], rules: RankingConfig
+    ) -> FloatArray:
+        """Log-likelihoods (windows, labels) behind `prompt`, in nats, by `rules`. Raises ModelError."""
+        prompts = [prompt] * len(windows)
+        with _computing():
+            scores = self._ranker.scores(self._reader.read(windows, prompts), prompts, labels, rules=rules)
+            _check_finite(scores)
+            return _array(scores)
 
     def explained(self, batch: Batch) -> list[tuple[Generation, Evidence]]:
         """As `generate` without labels, with what speaks for each text: what a calibration starts from."""
@@ -123,6 +161,11 @@ class PengiModel:
             best = max(labels, key=by_label.__getitem__)
             generations.append(Generation(request, best, by_label[best], by_label))
         return generations
+
+
+def _array(tensor: Tensor) -> FloatArray:
+    found: FloatArray = tensor.float().cpu().numpy()
+    return found
 
 
 def before(text: str, stops: Sequence[str]) -> str:

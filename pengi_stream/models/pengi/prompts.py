@@ -25,6 +25,11 @@ class PromptReader(Protocol):
         """Embeddings (batch, slots, width), and how many of the slots count (batch,). Long prompts are cut."""
         ...
 
+    def embeddings(self, texts: Sequence[str]) -> Tensor:
+        """What `read` gives, before it is mapped: (batch, embedding_size) of a text encoder, not normalised, or token
+        embeddings (batch, slots, width)."""
+        ...
+
 
 class TokenPrompts:
     """A prompt is its tokens, as the language model embeds them."""
@@ -45,6 +50,10 @@ class TokenPrompts:
             row[: len(prompt)] = torch.tensor(prompt, device=device)
         return self._model.embed(padded), lengths
 
+    def embeddings(self, texts: Sequence[str]) -> Tensor:
+        """See `PromptReader.embeddings`."""
+        return self.read(texts)[0]
+
 
 class MappedPrompts:
     """A prompt is the prefix that the network maps it to."""
@@ -60,10 +69,17 @@ class MappedPrompts:
         prefixes = torch.stack([self._prefix(text) for text in texts])
         return prefixes, torch.full((len(texts),), prefixes.shape[1], device=prefixes.device)
 
+    def embeddings(self, texts: Sequence[str]) -> Tensor:
+        """See `PromptReader.embeddings`."""
+        return self._network.prompt_embedding(self._tokens(texts))
+
     def _mapped(self, text: str) -> Tensor:
-        device = self._network.language_model.wte.weight.device
-        tokens = self._tokenizer.encode(text + self._suffix).ids  # cut and padded to a fixed length
-        return self._network.prompt_prefix(torch.tensor([tokens], device=device))[0]
+        return self._network.prompt_prefix(self._tokens([text]))[0]
+
+    def _tokens(self, texts: Sequence[str]) -> Tensor:
+        """(batch, length): cut and padded to a fixed length."""
+        rows = [self._tokenizer.encode(text + self._suffix).ids for text in texts]
+        return torch.tensor(rows, device=self._network.language_model.wte.weight.device)
 
 
 def prompt_reader(config: PengiConfig, network: Pengi, tokenizer: Tokenizer) -> PromptReader:

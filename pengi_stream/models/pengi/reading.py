@@ -47,16 +47,18 @@ class Reader:
         rows = torch.zeros(len(prompts), dtype=torch.long, device=self._device)
         return self._behind(self._network.audio_mapper.without_audio(), rows, prompts, add_text)
 
-    def embeddings(self, windows: Sequence[Window]) -> Tensor:
-        """What the mapper maps: (windows, embedding_size). Raises ModelError."""
-        return self._network.audio_mapper.embedding(self._encoder.encode([self._checked(window) for window in windows]))
+    def embeddings(self, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
+        """What the mapper maps (windows, embedding_size), and what it maps it to (windows, prefix_length, width).
+
+        Raises ModelError."""
+        encoded, mapper = self._encoded(windows), self._network.audio_mapper
+        return mapper.embedding(encoded), mapper(encoded)
 
     def prefixes(self, windows: Sequence[Window]) -> Tensor:
         """(windows, prefix_length, width). Raises ModelError."""
         new = [window for window in windows if window not in self._prefixes]
         if new:
-            encoded = self._encoder.encode([self._checked(window) for window in new])
-            for window, prefix in zip(new, self._network.audio_mapper(encoded), strict=True):
+            for window, prefix in zip(new, self._network.audio_mapper(self._encoded(new)), strict=True):
                 self._prefixes[window] = prefix.clone()
         return torch.stack([self._prefixes[window] for window in windows])
 
@@ -65,6 +67,9 @@ class Reader:
         self._check_positions(
             int(context.lengths.max()) + tokens - 1, f"{tokens} tokens of text"
         )  # the last is not read
+
+    def _encoded(self, windows: Sequence[Window]) -> Tensor:
+        return self._encoder.encode([self._checked(window) for window in windows])
 
     def _behind(self, beginnings: Tensor, rows: Tensor, prompts: Sequence[str], add_text: str) -> Context:
         embeddings, lengths = self._prompts.read(prompts)
