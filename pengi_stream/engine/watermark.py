@@ -97,7 +97,7 @@ class Watermark:
         """What was done of a stream before a restart."""
         life = self._life(state.stream, position)
         if life is not None:
-            life.next_sample, life.next_offset = state.next_sample, state.next_offset
+            life.next_sample, life.next_offset, life.last = state.next_sample, state.next_offset, None
 
     def read(self, stream: Stream, position: Position, hold: Position | None) -> None:
         """The source was read up to and with `position`; the next window of `stream` begins at `hold`."""

@@ -26,7 +26,7 @@ class StreamRules:
     gap_tolerance_s: float = 2.0
     """A record whose time stamp is later than expected by more tells of a gap."""
     idle_s: float = 60.0
-    """A stream ends when its partition's record time goes on for so long without a record of it."""
+    """A stream ends when its partition's record time goes on for so long without a record of it, by two records."""
     max_streams: int = 1000
     """Of a partition, at once"""
     max_record_s: float = 120.0
@@ -34,11 +34,31 @@ class StreamRules:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordClock:
+    """A partition's time, by its records. One record alone, whose stamp may lie, does not set it forward."""
+
+    time_ms: int = 0
+    """The latest time stamp but one"""
+    newest_ms: int = 0
+    """The latest time stamp"""
+
+    def after(self, stamp_ms: int) -> RecordClock:
+        """With one more record."""
+        if self.newest_ms == 0:
+            return RecordClock(stamp_ms, stamp_ms)
+        if stamp_ms > self.newest_ms:
+            return RecordClock(self.newest_ms, stamp_ms)
+        return RecordClock(max(self.time_ms, stamp_ms), self.newest_ms)
+
+
+NEVER = RecordClock()
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What a partition's streams had counted before some offset: from there on, a replay gives the same."""
 
-    time_ms: int = 0
-    """The latest time stamp"""
+    clock: RecordClock = NEVER
     streams: tuple[Count, ...] = ()
     """In the order in which they were heard last"""
 
@@ -48,7 +68,7 @@ class _Change:
     """What a record changed: how it was before."""
 
     offset: int
-    time_ms: int
+    clock: RecordClock
     stream_id: str
     before: Count | None
 
@@ -60,7 +80,7 @@ class PartitionStreams:
         self._partition = partition
         self._generation = generation
         self._rules = rules
-        self._time_ms = counts.time_ms
+        self._clock = counts.clock
         self._counts = OrderedDict((count.stream.id, count) for count in counts.streams)
         self._changes: deque[_Change] = deque()
         self._lost = ""
@@ -73,10 +93,10 @@ class PartitionStreams:
     def take(self, record: RawRecord) -> Iterator[SourceItem]:
         """What `record` gives, in order; at least one item. Exhaust it before the next."""
         stream_id = self._partition if record.key is None else record.key.decode("utf-8", "backslashreplace")
-        time_before_ms, self._time_ms = self._time_ms, max(self._time_ms, record.timestamp_ms)
-        yield from self._end_idle(record, time_before_ms)
+        clock_before, self._clock = self._clock, self._clock.after(record.timestamp_ms)
+        yield from self._end_idle(record, clock_before, stream_id)
         before = self._counts.get(stream_id)
-        self._changes.append(_Change(record.offset, time_before_ms, stream_id, before))
+        self._changes.append(_Change(record.offset, clock_before, stream_id, before))
         if record.value is None:
             self._counts.pop(stream_id, None)
             yield StreamEnd(before.stream if before else Stream(stream_id), self._position(record))
@@ -102,9 +122,9 @@ class PartitionStreams:
         for change in reversed(self._changes):
             counts[change.stream_id] = change.before
             counts.move_to_end(change.stream_id, last=False)
-        time_ms = self._changes[0].time_ms if self._changes else self._time_ms
+        clock = self._changes[0].clock if self._changes else self._clock
         streams = [count for count in counts.values() if count is not None]
-        return Counts(time_ms, tuple(sorted(streams, key=lambda count: count.heard_ms)))
+        return Counts(clock, tuple(sorted(streams, key=lambda count: count.heard_ms)))
 
     def _audio(self, stream_id: str, before: Count | None, record: RawRecord, value: bytes) -> Iterator[SourceItem]:
         audio = read_audio(value, record.headers, self._rules.audio, self._rules.max_record_s)
@@ -147,18 +167,25 @@ class PartitionStreams:
     def _place(self, stream_id: str, before: Count | None, audio: RecordAudio, stamp_ns: int) -> Placed:
         if before is None:
             time_ns = stamp_ns if audio.captured_ns is None else audio.captured_ns
-            return begin(stream_id, audio, time_ns, self._time_ms)
-        return place(before, audio, stamp_ns, round(self._rules.gap_tolerance_s * NS_PER_S), self._time_ms)
+            return begin(stream_id, audio, time_ns, self._clock.time_ms)
+        return place(before, audio, stamp_ns, round(self._rules.gap_tolerance_s * NS_PER_S), self._clock.time_ms)
 
-    def _end_idle(self, record: RawRecord, time_before_ms: int) -> Iterator[StreamEnd]:
+    def _end_idle(self, record: RawRecord, clock_before: RecordClock, stream_id: str) -> Iterator[StreamEnd]:
         """End the streams that were not heard for too long, also the one that is heard again now."""
+        idle_ms = self._rules.idle_s * 1000
+        again = self._counts.get(stream_id)
+        if again is not None and record.timestamp_ms - again.heard_ms > idle_ms:
+            yield self._end(again, record, clock_before)
         while self._counts:
-            stream_id, oldest = next(iter(self._counts.items()))
-            if self._time_ms - oldest.heard_ms <= self._rules.idle_s * 1000:
+            oldest = next(iter(self._counts.values()))
+            if self._clock.time_ms - oldest.heard_ms <= idle_ms:
                 return
-            del self._counts[stream_id]
-            self._changes.append(_Change(record.offset, time_before_ms, stream_id, oldest))
-            yield StreamEnd(oldest.stream, self._position(record, more=True))
+            yield self._end(oldest, record, clock_before)
+
+    def _end(self, count: Count, record: RawRecord, clock_before: RecordClock) -> StreamEnd:
+        del self._counts[count.stream.id]
+        self._changes.append(_Change(record.offset, clock_before, count.stream.id, count))
+        return StreamEnd(count.stream, self._position(record, more=True))
 
     def _bad(self, stream: Stream, record: RawRecord, reason: str, exception: str) -> BadRecord:
         return BadRecord(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pengi_stream.clock import parse_rfc3339, rfc3339
 from pengi_stream.sources.kafka_count import NO_DOUBT, Count
-from pengi_stream.sources.kafka_partition import Counts
+from pengi_stream.sources.kafka_partition import Counts, RecordClock
 from pengi_stream.types import Stream, StreamState, TimeMap
 
 VERSION = 1
@@ -32,11 +32,13 @@ class PartitionState:
 def encode_state(state: PartitionState, offset: int) -> str:
     """Printable text, some 60 characters a stream."""
     out = _Writer()
-    out.signed(state.counts.time_ms)
+    time_ms = state.counts.clock.time_ms
+    out.signed(time_ms)
+    out.signed(state.counts.clock.newest_ms - time_ms)
     counts = {count.stream: count for count in state.counts.streams}
     done = {found.stream: found for found in state.done if found.next_sample or found.next_offset > offset}
     for stream in [*counts, *(stream for stream in done if stream not in counts)]:
-        _write_stream(out, stream, counts.get(stream), done.get(stream), state.counts.time_ms, offset)
+        _write_stream(out, stream, counts.get(stream), done.get(stream), time_ms, offset)
     return PREFIX + base64.b85encode(zlib.compress(bytes(out.data), 9)).decode()
 
 
@@ -47,13 +49,14 @@ def decode_state(text: str, offset: int) -> PartitionState:
     try:
         reader = _Reader(zlib.decompress(base64.b85decode(text.removeprefix(PREFIX))))
         time_ms = reader.signed()
+        clock = RecordClock(time_ms, time_ms + reader.signed())
         found = []
         while not reader.at_end:
             found.append(_read_stream(reader, time_ms, offset))
     except (ValueError, IndexError, OverflowError, zlib.error, binascii.Error) as error:
         raise StateError(f"damaged state {text[:40]!r}") from error
     counts = tuple(count for count, _ in found if count is not None)
-    return PartitionState(Counts(time_ms, counts), tuple(done for _, done in found if done is not None))
+    return PartitionState(Counts(clock, counts), tuple(done for _, done in found if done is not None))
 
 
 def _write_stream(

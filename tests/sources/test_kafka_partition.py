@@ -160,12 +160,27 @@ def test_a_stream_ends_when_its_partition_goes_on_without_it() -> None:
     streams = partition()
     early = take(streams, record(0, 0, 800), record(1, 9 * RATE, 800, key=b"b"))
     assert only(early, StreamEnd) == []
-    [end, gap, _] = take(streams, record(2, 11 * RATE, 800, key=b"b"))
+    take(streams, record(2, 11 * RATE, 800, key=b"b"))
+    [end, gap, _] = take(streams, record(3, 13 * RATE, 800, key=b"b"))
     assert isinstance(end, StreamEnd)
     assert (end.stream.id, gap.stream.id) == ("a", "b")
     assert end.position is not None
     assert end.position.more
     assert [stream.id for stream in streams.streams] == ["b"]
+
+
+def test_a_stream_that_is_heard_again_too_late_is_another_one() -> None:
+    items = take(partition(), record(0, 0, 800), record(1, 11 * RATE, 800))
+    assert [type(item) for item in items] == [Frame, StreamEnd, Frame]
+    assert items[0].stream != items[2].stream
+
+
+def test_one_record_whose_time_lies_ends_no_other_stream() -> None:
+    streams = partition()
+    lie = record(1, 3000 * RATE, 800, key=b"b")
+    items = take(streams, record(0, 0, 8000), lie, record(2, 8000, 8000), record(3, 16_000, 8000))
+    assert [type(item) for item in items] == [Frame] * 4
+    assert {item.stream for item in items if item.stream.id == "a"} == {items[0].stream}
 
 
 def test_more_streams_than_allowed_are_refused_and_the_others_go_on() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pengi_stream.clock import rfc3339
 from pengi_stream.sources.kafka_count import Count
-from pengi_stream.sources.kafka_partition import Counts
+from pengi_stream.sources.kafka_partition import Counts, RecordClock
 from pengi_stream.sources.kafka_state import PartitionState, StateError, decode_state, encode_state
 from pengi_stream.types import Stream, StreamState, TimeMap
 
@@ -25,20 +25,21 @@ counts = st.builds(
 
 @given(
     time_ms=st.integers(-1, NS),
+    newer_ms=st.integers(0, 10**7),
     counted=st.lists(counts, max_size=5, unique_by=lambda count: count.stream),
     done=st.lists(
         st.builds(StreamState, streams, samples, st.integers(101, 2**40)), max_size=5, unique_by=lambda d: d.stream
     ),
 )
-def test_what_is_kept_comes_back(time_ms: int, counted: list[Count], done: list[StreamState]) -> None:
-    state = PartitionState(Counts(time_ms, tuple(counted)), tuple(done))
+def test_what_is_kept_comes_back(time_ms: int, newer_ms: int, counted: list[Count], done: list[StreamState]) -> None:
+    state = PartitionState(Counts(RecordClock(time_ms, time_ms + newer_ms), tuple(counted)), tuple(done))
     found = decode_state(encode_state(state, 100), 100)
     assert found.counts == state.counts
     assert sorted(found.done, key=repr) == sorted(state.done, key=repr)
 
 
 def test_what_says_nothing_that_the_offset_does_not_is_left_out() -> None:
-    state = PartitionState(Counts(5), (StreamState(Stream("a"), 0, 100),))
+    state = PartitionState(Counts(RecordClock(5, 6)), (StreamState(Stream("a"), 0, 100),))
     assert decode_state(encode_state(state, 100), 100).done == ()
 
 
@@ -55,7 +56,9 @@ def test_the_metadata_of_an_offset_holds_sixty_streams() -> None:
         for n in range(60)
     ]
     done = [StreamState(count.stream, count.sample // 3, 0) for count in counted]
-    text = encode_state(PartitionState(Counts(NS // 10**6, tuple(counted)), tuple(done)), 10**9)
+    text = encode_state(
+        PartitionState(Counts(RecordClock(NS // 10**6, NS // 10**6), tuple(counted)), tuple(done)), 10**9
+    )
     assert len(text) <= 4096
     assert text.isascii()
     assert text.isprintable()
@@ -70,6 +73,6 @@ def test_metadata_of_others_is_told_apart(text: str) -> None:
 
 
 def test_damaged_state_is_refused() -> None:
-    whole = encode_state(PartitionState(Counts(NS), ()), 0)
+    whole = encode_state(PartitionState(Counts(RecordClock(NS, NS)), ()), 0)
     with pytest.raises(StateError):
         decode_state(whole[:-3], 0)
