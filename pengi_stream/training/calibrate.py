@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from pengi_stream.errors import ConfigError
 from pengi_stream.models.pengi.confidence import Evidence, confidence_of
 from pengi_stream.models.pengi.config import ConfidenceConfig
 from pengi_stream.models.pengi.model import PengiModel
@@ -28,6 +28,8 @@ from pengi_stream.types import Batch, Window
 FOLDS = 5
 STRENGTH = 3.0
 """Of the pull of the weights to `PRIOR`, against one for each text: few clips cannot move them far"""
+CAUTION = 1.5
+"""A wrong text counts so many times as much as a right one: better too modest than too sure"""
 PRIOR = (0.0, 0.5, 0.5, 0.5)  # bias, likelihood, sound, gain
 Ask = Callable[[HeldOutClip, Window], list[Asked]]
 
@@ -67,29 +69,33 @@ def fit(samples: Sequence[Sample]) -> tuple[ConfidenceConfig, ...]:
 
 
 def cross_fitted(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples with the confidence that a table gives them which was fitted on clips of other sources."""
+    """The samples with the confidence that a table gives them which was fitted on clips of other sources.
+
+    Raises ConfigError where there is only one source.
+    """
+    sources = sorted({sample.source for sample in samples})
+    if len(sources) < 2:
+        raise ConfigError(f"found {len(sources)} clip to calibrate on, expected at least 2, better 100")
+    fold_of = {source: index % FOLDS for index, source in enumerate(sources)}
     found = []
-    for fold in range(FOLDS):
-        table = {row.prompts: row for row in fit([s for s in samples if _fold(s) != fold])}
-        inside = [s for s in samples if _fold(s) == fold]
+    for fold in range(min(FOLDS, len(sources))):
+        table = {row.prompts: row for row in fit([s for s in samples if fold_of[s.source] != fold])}
+        inside = [s for s in samples if fold_of[s.source] == fold]
         found += [replace(s, confidence=confidence_of(s.evidence, table[s.prompts])) for s in inside]
     return found
-
-
-def _fold(sample: Sample) -> int:
-    return crc32(sample.source.encode()) % FOLDS
 
 
 def _fitted(prompts: str, samples: Sequence[Sample]) -> ConfidenceConfig:
     evidence = np.array([[1.0, s.evidence.likelihood, s.evidence.sound, s.evidence.gain] for s in samples])
     right = np.array([s.right for s in samples], dtype=np.float64)
+    weight = np.where(right > 0, 1.0, CAUTION)
     targets = np.where(right > 0, (right.sum() + 1) / (right.sum() + 2), 1 / (len(right) - right.sum() + 2))  # Platt's
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logits = evidence @ weights
         away = weights - PRIOR
-        errors = 1 / (1 + np.exp(-logits)) - targets
-        value = (np.logaddexp(0, logits) - targets * logits).sum() + STRENGTH / 2 * (away[1:] ** 2).sum()
+        errors = weight * (1 / (1 + np.exp(-logits)) - targets)
+        value = (weight * (np.logaddexp(0, logits) - targets * logits)).sum() + STRENGTH / 2 * (away[1:] ** 2).sum()
         return float(value), evidence.T @ errors + STRENGTH * np.concatenate(([0.0], away[1:]))
 
     found = minimize(loss, PRIOR, jac=True, method="L-BFGS-B", bounds=[(None, None), *[(0, None)] * 3])
