@@ -9,13 +9,15 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from kafka import KafkaAdminClient, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka_cluster import Kafka, wait_for
 from support import COMMAND, environment
@@ -112,36 +114,102 @@ def all_is_read(kafka: Kafka, audio: str, group: str) -> bool:
         admin.close()
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-def test_workers_that_are_killed_leave_each_event_and_each_dead_letter_once(
-    kafka: Kafka, tmp_path: Path, pipeline_of: Callable[[str, str, str], Path]
-) -> None:
-    audio = kafka.new_topic(partitions=2)
-    feeder = threading.Thread(target=feed, args=(kafka, audio, KILLS * LONGEST_LIFE_S))
-    feeder.start()
-    seed = random.randrange(1_000_000)
-    moments = random.Random(seed)
+@dataclass(frozen=True)
+class Written:
+    """What readers of committed records get."""
 
-    def run(name: str, lives_s: Sequence[float]) -> tuple[list[tuple[str, str]], list[Record]]:
-        out, dead = kafka.new_topic(), kafka.new_topic()
-        file, log = pipeline_of(audio, out, dead), tmp_path / f"{name}.log"
-        for life_s in lives_s:
-            with worker(file, log) as process:
-                time.sleep(life_s)  # a moment that nobody chose, not something to wait for
-                process.send_signal(signal.SIGKILL)
+    events: list[tuple[str, str]]
+    letters: list[Record]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Runs workers over the same audio, which is fed meanwhile."""
+
+    kafka: Kafka
+    folder: Path
+    write_pipeline: Callable[[str, str, str], Path]
+    audio: str
+
+    def run(self, name: str, feeder: threading.Thread, disturb: Callable[[Path, Path], None] | None = None) -> Written:
+        out, dead = self.kafka.new_topic(), self.kafka.new_topic()
+        file, log = self.write_pipeline(self.audio, out, dead), self.folder / f"{name}.log"
+        if disturb is not None:
+            disturb(file, log)
         with worker(file, log) as process:
             feeder.join()
-            wait_for(lambda: process.poll() is not None or all_is_read(kafka, audio, f"g-{out}"), name, 90)
+
+            def ended() -> bool:
+                return process.poll() is not None or all_is_read(self.kafka, self.audio, f"g-{out}")
+
+            wait_for(ended, name, 90)
             assert process.poll() is None, log.read_text()[-3000:]
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0, log.read_text()[-3000:]
-        return events(kafka, out), list(read_topic(kafka.servers, SecurityConfig(), dead))
+        for topic in (out, dead):
+            wait_for(partial(nothing_is_open, self.kafka, topic), "the end of open transactions")
+        return Written(events(self.kafka, out), list(read_topic(self.kafka.servers, SecurityConfig(), dead)))
 
-    killed, letters = run("killed", [moments.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S) for _ in range(KILLS)])
-    calm, calm_letters = run("calm", [])
-    assert len(calm) >= STREAMS * RECORDS
-    assert Counter(killed) == Counter(calm), f"seed {seed}"
-    assert max(Counter(id_ for id_, _ in killed).values()) == 1, f"seed {seed}"
-    for found in (letters, calm_letters):
-        assert sorted(letter.key or b"" for letter in found) == [b"stream-%d" % n for n in range(STREAMS)]
+
+@pytest.fixture
+def trial(kafka: Kafka, tmp_path: Path, pipeline_of: Callable[[str, str, str], Path]) -> Trial:
+    return Trial(kafka, tmp_path, pipeline_of, kafka.new_topic(partitions=2))
+
+
+def fed(trial: Trial, seconds: float) -> threading.Thread:
+    feeder = threading.Thread(target=feed, args=(trial.kafka, trial.audio, seconds))
+    feeder.start()
+    return feeder
+
+
+def assert_once_each(found: Written, calm: Written, why: str) -> None:
+    assert len(calm.events) >= STREAMS * RECORDS
+    assert Counter(found.events) == Counter(calm.events), why
+    assert max(Counter(id_ for id_, _ in found.events).values()) == 1, why
+    for each in (found, calm):
+        assert sorted(letter.key or b"" for letter in each.letters) == [b"stream-%d" % n for n in range(STREAMS)], why
+
+
+def nothing_is_open(kafka: Kafka, topic: str) -> bool:
+    """Whether readers of committed records wait for no transaction: one that a killed worker left, the broker ends."""
+    place = TopicPartition(topic, 0)
+    ends = []
+    for level in ("read_committed", "read_uncommitted"):
+        consumer = KafkaConsumer(bootstrap_servers=kafka.servers, isolation_level=level)
+        ends.append(consumer.end_offsets([place])[place])
+        consumer.close()
+    return ends[0] == ends[1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_workers_that_are_killed_leave_each_event_and_each_dead_letter_once(trial: Trial) -> None:
+    seed = random.randrange(1_000_000)
+    moments = random.Random(seed)
+
+    def kill_some(file: Path, log: Path) -> None:
+        for _ in range(KILLS):
+            with worker(file, log) as process:
+                time.sleep(moments.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S))  # a moment that nobody chose
+                process.send_signal(signal.SIGKILL)
+
+    feeder = fed(trial, KILLS * LONGEST_LIFE_S)
+    assert_once_each(trial.run("killed", feeder, kill_some), trial.run("calm", feeder), f"seed {seed}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_broker_that_is_killed_and_comes_back_leaves_each_event_and_each_dead_letter_once(trial: Trial) -> None:
+    kafka, feeder = trial.kafka, fed(trial, 2 * LONGEST_LIFE_S)
+
+    def kill_the_broker(file: Path, log: Path) -> None:
+        with worker(file, log) as process:
+            time.sleep(SHORTEST_LIFE_S)  # in the middle of the work
+            kafka.kill()
+            wait_for(lambda: "connection refused" in log.read_text(), "the worker saying what it waits for")
+            kafka.restart()
+            feeder.join()
+            assert process.poll() is None, log.read_text()[-3000:]
+            process.send_signal(signal.SIGKILL)
+
+    assert_once_each(trial.run("broker", feeder, kill_the_broker), trial.run("calm", feeder), "broker")
