@@ -17,6 +17,7 @@ from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import BPE
 from torch import Tensor
 
+from pengi_stream.api import load_model
 from pengi_stream.errors import CheckpointError, ConfigError
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import load_checkpoint
@@ -261,3 +262,23 @@ def test_a_hub_out_of_reach_is_said_at_once(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("pengi_stream.models.pengi.published_tokenizers._cached", lambda _: None)
     with pytest.raises(CheckpointError, match=r"tokenizer gpt2 cannot be had .*--tokenizers"):
         gpt2_tokenizer(None)
+
+
+@torch.inference_mode()
+def test_texts_are_compared_and_prompts_embedded_by_the_text_encoder_where_there_is_one(
+    network: Pengi, converted: Convert
+) -> None:
+    model = load_model(converted(published_state(network)), device="cpu")
+    tokens = torch.tensor([byte_tokenizer().encode(text).ids for text in ("rain", "a dog")])
+    prompts = model.prompt_embeddings(["rain", "a dog"])
+    assert prompts.prefix.shape == (2, 4, 8)
+    labels = ["rain", "a dog"]
+    [answer] = model.match(np.zeros(20_000, np.float32), "rain", labels, sample_rate=44_100)
+    assert answer.scores is not None
+    if network.prompt_encoder is None:
+        return
+    assert prompts.embedding == pytest.approx(network.prompt_embedding(tokens).numpy(), abs=1e-5)
+    assert prompts.prefix == pytest.approx(network.prompt_prefix(tokens).numpy(), abs=1e-4)
+    written = torch.tensor([byte_tokenizer().encode(answer.written or "").ids])
+    similar = torch.cosine_similarity(network.prompt_encoder.clip(written), network.prompt_encoder.clip(tokens))
+    assert list(answer.scores.values()) == pytest.approx(similar.tolist(), abs=1e-4)
