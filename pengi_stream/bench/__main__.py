@@ -17,7 +17,7 @@ Server = Annotated[str, typer.Option("--bootstrap-server", help="A broker, which
 Streams = Annotated[int, typer.Option(help="Real-time streams of 44.1 kHz, 16 bits, in records of 64 KB.")]
 Seconds = Annotated[float, typer.Option(help="Of sound of each stream.")]
 Rate = Annotated[int, typer.Option(help="Of the fake model, in Hz; another than 44100 means resampling.")]
-Stage = Annotated[str, typer.Option(help="How far sound goes: cut, model, l16 or flac.")]
+Stage = Annotated[str, typer.Option(help="How far sound goes: cut, model, l16, flac16 or flac.")]
 
 
 @app.callback()

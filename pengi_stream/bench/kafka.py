@@ -39,8 +39,8 @@ class Trial:
     """Hertz; another than the audio's means resampling"""
     window_s: float = 7.0
     stage: str = "cut"
-    """cut: windows are made, found too quiet and dropped; model: the fake model hears them; l16, flac: they are sent to
-    a topic"""
+    """cut: windows are made, found too quiet and dropped; model: the fake model hears them; l16, flac16, flac: they are
+    sent to a topic"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +157,7 @@ def _pipeline(trial: Trial, topic: str) -> dict[str, Any]:
                 "audio": {"encoding": "s16le", "sample_rate": RATE},
             }
         ],
-        "sinks": [windows if trial.stage in {"l16", "flac"} else {"type": "jsonl", "path": os.devnull}],
+        "sinks": [windows if trial.stage in {"l16", "flac16", "flac"} else {"type": "jsonl", "path": os.devnull}],
         "shutdown": {"drain_s": 0},
     }
 

@@ -31,7 +31,8 @@ class WindowsSinkConfig(WindowSinkConfig):
     bootstrap_servers: BootstrapServers
     topic: TopicName
     encoding: Encoding = "flac"
-    """flac, or l16: 16-bit PCM, which takes less time and more room"""
+    """flac: 24 bits, which give the texts of `run`; flac16 or l16 (PCM): 16 bits, exact for 16-bit sound of the model's
+    rate; what was resampled is rounded, and some texts differ"""
     create_topic: TopicConfig | None = None
     """How to make the topic where it is missing; null: a missing topic is an error"""
     security: SecurityConfig = SecurityConfig()
@@ -85,7 +86,7 @@ class WindowsSink:
             config = self._config
             options = ProducerOptions(config.bootstrap_servers, config.security, topics=(config.topic,))
             if self._shape is not None:
-                options = replace(options, max_record_bytes=most_bytes(self._shape.samples))
+                options = replace(options, max_record_bytes=most_bytes(self._shape.samples, config.encoding))
             self._outbox = Outbox(
                 options, SystemClock(), {config.topic: config.create_topic} if config.create_topic else {}
             )
@@ -98,7 +99,7 @@ class WindowsSink:
         from pengi_stream.broker.admin import max_message_bytes
 
         config = self._config
-        wanted = most_bytes(shape.samples)
+        wanted = most_bytes(shape.samples, config.encoding)
         try:
             found = max_message_bytes(config.bootstrap_servers, config.security, [config.topic])[config.topic]
         except BrokerError as error:

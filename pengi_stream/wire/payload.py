@@ -1,4 +1,4 @@
-"""Samples of a window <-> 16-bit PCM or FLAC."""
+"""Samples of a window <-> FLAC of 24 or 16 bits, or 16-bit PCM."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ from pengi_stream.audio.encoded import decode_container
 from pengi_stream.errors import AudioError
 from pengi_stream.types import Samples
 
-Encoding = Literal["flac", "l16"]
+Encoding = Literal["flac", "flac16", "l16"]
 
 FLAC = "audio/flac"
+BITS: dict[Encoding, int] = {"flac": 24, "flac16": 16, "l16": 16}
 FULL_SCALE = 2**15
 FLAC_HEADER_BYTES = 16_384  # more than FLAC adds to sound that it cannot make smaller
 
 
 def content_type(encoding: Encoding, sample_rate: int) -> str:
     """As in RFC 2586: L16 has its most significant byte first."""
-    return FLAC if encoding == "flac" else f"audio/L16;rate={sample_rate};channels=1"
+    return f"audio/L16;rate={sample_rate};channels=1" if encoding == "l16" else FLAC
 
 
 def encode(samples: Samples, sample_rate: int, encoding: Encoding) -> bytes:
-    """`samples` (time,) in 16 bits: the nearest of 65,536 steps, so off by 2**-16 at most, and clipped to [-1, 1)."""
-    steps = np.clip(np.rint(samples * np.float32(FULL_SCALE)), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    """`samples` (time,) rounded to 24 or 16 bits, so off by 2**-24 or 2**-16 at most, and clipped to [-1, 1)."""
+    full_scale = 2 ** (BITS[encoding] - 1)
+    steps = np.clip(np.rint(samples * np.float32(full_scale)), -full_scale, full_scale - 1).astype(np.int32)
     if encoding == "l16":
         pcm: bytes = steps.astype(">i2").tobytes()
         return pcm
     out = io.BytesIO()
-    soundfile.write(out, steps, sample_rate, format="FLAC", subtype="PCM_16")
+    subtype = f"PCM_{BITS[encoding]}"
+    soundfile.write(out, steps << (32 - BITS[encoding]), sample_rate, format="FLAC", subtype=subtype)
     return out.getvalue()
 
 
@@ -50,6 +53,6 @@ def decode(value: bytes, kind: str, sample_rate: int, count: int) -> Samples:
     return np.frombuffer(value, ">i2").astype(np.float32) / np.float32(FULL_SCALE)
 
 
-def most_bytes(count: int) -> int:
-    """Bytes that `count` samples may take, in any encoding."""
-    return 2 * count + FLAC_HEADER_BYTES
+def most_bytes(count: int, encoding: Encoding) -> int:
+    """Bytes that `count` samples may take."""
+    return BITS[encoding] // 8 * count + FLAC_HEADER_BYTES

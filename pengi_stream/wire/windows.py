@@ -1,6 +1,6 @@
 """Windows, and what lies between them, <-> records; every record says in which version it is written.
 
-Key: the stream's id. Value: the samples of a window, 16-bit PCM or FLAC; of others, nothing. Headers: all else.
+Key: the stream's id. Value: the samples of a window, FLAC or 16-bit PCM; of others, nothing. Headers: all else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class WindowRecord:
 
 
 def to_record(item: WindowItem, encoding: payload.Encoding) -> WindowRecord:
-    """The samples of a window are rounded to 16 bits; all else arrives as it is."""
+    """The samples of a window are rounded to 24 or 16 bits; all else arrives as it is."""
     facts: dict[str, str | int | float] = {
         "schema": SCHEMA.format(kind=KINDS[type(item)], version=VERSION),
         "session": item.stream.session,
@@ -74,9 +74,9 @@ def from_record(record: WindowRecord, shape: WindowShape, position: Position, re
     )
 
 
-def most_bytes(samples: int) -> int:
+def most_bytes(samples: int, encoding: payload.Encoding) -> int:
     """What a record with a window of so many samples takes, at most."""
-    return payload.most_bytes(samples) + MOST_HEADER_BYTES
+    return payload.most_bytes(samples, encoding) + MOST_HEADER_BYTES
 
 
 def _kind(facts: Facts) -> str:

@@ -150,7 +150,7 @@ def devices(count: int, records: int) -> list[Sent]:
     return interleaved(each)
 
 
-@pytest.mark.parametrize("encoding", ["flac", "l16"])
+@pytest.mark.parametrize("encoding", ["flac", "flac16", "l16"])
 def test_ingest_and_worker_give_the_events_of_run(kafka: Kafka, tmp_path: Path, encoding: str) -> None:
     source = {"type": "file", "path": str(recording(tmp_path)), "stream_id": "kitchen"}
     whole = half(sources=[source], sinks=[{"type": "jsonl", "path": str(tmp_path / "whole.jsonl")}])
@@ -288,6 +288,6 @@ def test_a_topic_that_is_too_small_for_a_window_is_told_at_the_start_with_both_s
         assert halves.ingest(source, **sizes).wait(30) == 1
         halves.running.clear()
         said = halves.logs()
-    needed = 2 * RATE + 16_384 + 4_096
+    needed = 3 * RATE + 16_384 + 4_096  # 24 bits, and what FLAC and headers add at most
     assert f"{halves.windows!r} takes records of 20000 bytes" in said
     assert f"a window of 1.000 s at {RATE} Hz needs {needed}" in said
