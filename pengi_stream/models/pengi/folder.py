@@ -29,7 +29,8 @@ def read_config(folder: Path) -> PengiConfig:
     try:
         return PengiConfig.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise CheckpointError(f"{path}: {_first_problem(error)}") from error
+        problem = _first_problem(error)
+        raise CheckpointError(f"{path}: {problem}; expected a folder as pengi-stream convert writes it") from error
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -11,7 +11,7 @@ import soundfile
 
 import pengi_stream
 from pengi_stream.api import DecodingOptions, Model
-from pengi_stream.errors import AudioError, ConfigError
+from pengi_stream.errors import AudioError, CheckpointError, ConfigError
 from pengi_stream.models.pengi import ranking
 from pengi_stream.types import Samples
 
@@ -162,3 +162,10 @@ def test_no_labels_no_texts_and_empty_prompts_are_refused(pengi: Model, audio: l
     ):
         with pytest.raises(ConfigError, match="expected"):
             refused()
+
+
+def test_a_folder_of_another_kind_of_model_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}')
+    with pytest.raises(CheckpointError, match=r"config\.json: .*; expected a folder as pengi-stream convert") as caught:
+        pengi_stream.load_model(tmp_path)
+    assert "\n" not in str(caught.value)
