@@ -34,7 +34,7 @@ class RightWords:
 
 
 def words_of(names: Iterable[str], kinds: Iterable[str] = ()) -> RightWords:
-    """Right are whole words; `bark*` stands for every word that begins so."""
+    """Right are whole words; `bark*` stands for every word that begins so, `_` for a space."""
     return RightWords(_pattern(names), _pattern(kinds))
 
 
@@ -73,5 +73,5 @@ class Dictionary:
 
 
 def _pattern(words: Iterable[str]) -> re.Pattern[str]:
-    escaped = [re.escape(word.lower()).replace(r"\*", "[a-z]*") for word in words]
+    escaped = [re.escape(word.lower().replace("_", " ")).replace(r"\*", "[a-z]*") for word in words]
     return re.compile(rf"\b(?:{'|'.join(escaped)})\b") if escaped else NOTHING

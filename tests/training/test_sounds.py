@@ -1,5 +1,5 @@
 from pengi_stream.training.clips import load_labels
-from pengi_stream.training.evaluate import load_synonyms, names_sound
+from pengi_stream.training.evaluate_words import load_synonyms
 from pengi_stream.training.sounds import SoundFinder, load_sounds
 
 
@@ -28,13 +28,15 @@ def test_the_sounds_of_a_caption_are_found_in_its_order_whatever_the_inflection(
 def test_a_caption_is_right_only_if_it_has_a_synonym_as_a_whole_word() -> None:
     fire = load_synonyms()["fire crackling"]
 
-    assert names_sound("A fire burns", fire)
-    assert not names_sound("fireworks explode", fire)
+    assert fire.name("A fire burns")
+    assert not fire.name("fireworks explode")
 
 
 def test_every_clause_about_a_held_out_sound_counts_as_right() -> None:
     sounds, labels = load_sounds(), load_labels()
 
-    for label, words in load_synonyms().items():
+    held_out = {label: words for label, words in load_synonyms().items() if label in labels}
+    assert len(held_out) >= 10
+    for label, words in held_out.items():
         for name in labels[label].sounds:
-            assert all(names_sound(clause, words) for clause in (*sounds[name].clauses, sounds[name].label))
+            assert all(words.name(clause) for clause in (*sounds[name].clauses, sounds[name].label))
