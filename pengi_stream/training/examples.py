@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from pengi_stream.models.pengi.listener import LEAST, Heard
+from pengi_stream.models.pengi.listener import LEAST, Heard, Listing, level
 from pengi_stream.training.hearing import Candidate, Kinship, content_of
 from pengi_stream.training.texts import EVENTS, Content, Text, TextWriter
 from pengi_stream.training.vocabulary import end_id
@@ -33,7 +32,7 @@ class TokenBatch:
 class Example:
     """A batch for the joint training."""
 
-    listings: Tensor  # (batch, 2 * sounds)
+    listing: Listing
     tokens: TokenBatch
 
 
@@ -86,6 +85,7 @@ class ExampleMaker:
         listed: int,
     ) -> None:
         """`captions` have sounds that were found in a person's caption; `listed` sounds at most are told."""
+        self._listed = listed
         self._scenes = real.scenes
         self._heard = [_listed(heard, listed) for heard in real.heard]
         self._captions = captions
@@ -100,17 +100,15 @@ class ExampleMaker:
         made = [self._window(rng, exchanged=False) for _ in range(shares.windows)]
         made += [self._window(rng, exchanged=True) for _ in range(shares.imagined)]
         made += [self._caption(rng) for _ in range(shares.captions)]
-        listings = torch.zeros(len(made), 2 * len(self._names))
-        texts = []
-        for row, (candidates, content) in zip(listings, made, strict=True):
-            if rng.random() >= shares.no_audio:
-                self._tell(row, candidates)
-            texts.append(self._text(candidates, content, rng))
-        return Example(listings, encode_texts(texts, tokenizer))
+        told = [candidates if rng.random() >= shares.no_audio else [] for candidates, _ in made]
+        texts = [self._text(candidates, content, rng) for candidates, content in made]
+        return Example(self._listing(told), encode_texts(texts, tokenizer))
 
     def _text(self, candidates: Sequence[Candidate], content: Content, rng: np.random.Generator) -> Text:
         text = self._writer.write(content, rng)
-        if candidates and text.prompt == EVENTS and rng.random() < ONE_LABEL:  # so that labels are as likely as their sounds
+        if (
+            candidates and text.prompt == EVENTS and rng.random() < ONE_LABEL
+        ):  # so that labels are as likely as their sounds
             likely = np.array([c.likely for c in candidates])
             name = candidates[int(rng.choice(len(candidates), p=likely / likely.sum()))].name
             return Text(EVENTS, self._writer.events(Content((name,))))
@@ -134,12 +132,14 @@ class ExampleMaker:
         heard += [Candidate(n, float(rng.uniform(LEAST, 0.08)), float(rng.uniform(0, 0.2))) for n in others]
         return sorted(heard, key=lambda c: -c.likely), replace(content, sounds=tuple(names))
 
-    def _tell(self, row: Tensor, candidates: Sequence[Candidate]) -> None:
-        count = len(self._names)
-        for candidate in candidates:
-            index = self._index[candidate.name]
-            row[index] = min(1.0, max(0.0, 1 - math.log(candidate.likely) / math.log(LEAST)))
-            row[count + index] = candidate.present
+    def _listing(self, heard: Sequence[Sequence[Candidate]]) -> Listing:
+        sounds = torch.zeros(len(heard), self._listed, dtype=torch.long)
+        likely, present = torch.zeros(len(heard), self._listed), torch.zeros(len(heard), self._listed)
+        for row, candidates in enumerate(heard):
+            for place, candidate in enumerate(candidates[: self._listed]):
+                sounds[row, place] = self._index[candidate.name]
+                likely[row, place], present[row, place] = candidate.likely, candidate.present
+        return Listing(sounds, level(likely), present)
 
 
 ONE_LABEL = 0.4

@@ -31,11 +31,10 @@ def train_speaking(
 ) -> None:
     """Train what tells the sounds, and the language model, on prompts and answers; the listener stays as it is."""
     speaker.mapper.listener.requires_grad_(requires_grad=False)
-    speaker.mapper.adapter.requires_grad_(requires_grad=False)
 
     def loss_of(step: int) -> Tensor:
         example = maker.make(step, seed, Shares(), tokenizer)
-        prefix = functional.dropout(speaker.mapper.told(example.listings), 0.05)
+        prefix = functional.dropout(speaker.mapper.told(example.listing), 0.05)
         return text_loss(speaker.language_model, prefix, example.tokens, smoothing=SMOOTHING)
 
     train(speaker, loss_of, schedule, checkpoint)

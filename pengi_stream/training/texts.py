@@ -64,13 +64,13 @@ class TextWriter:
     def write(self, content: Content, rng: np.random.Generator) -> Text:
         """One of the texts that are true of `content`."""
         draw = rng.random()
-        if draw < 0.5:
+        if draw < 0.42:
             return Text(CAPTION, self.caption(content, rng))
-        if draw < 0.75:
+        if draw < 0.62:
             return Text(EVENTS, self.events(content))
-        if draw < 0.82:
+        if draw < 0.68:
             return Text(TAGS, self.tags(content))
-        if draw < 0.9:
+        if draw < 0.74:
             return Text(SCENE, self._scene(content))
         return self._question(content, rng)
 
@@ -118,15 +118,15 @@ class TextWriter:
 
     def _question(self, content: Content, rng: np.random.Generator) -> Text:
         draw = rng.random()
-        if draw < 0.25:
+        if draw < 0.15:
             return Text(QUESTION + "what is making the sound?", self.events(content))
-        if draw < 0.35 and content.sounds and not content.caption:
+        if draw < 0.25 and content.sounds and not content.caption:
             count = 0 if content.sounds == (SILENCE,) else len(content.sounds)
             return Text(
                 QUESTION + "how many different sounds are there?", ("none", "one", "two", "three")[min(count, 3)]
             )
         kinds = {p for name in content.sounds for p in (name, *self._parents.get(name, ()))}
-        if draw < 0.7 and content.sounds:
+        if draw < 0.63 and content.sounds:
             true = [name for name in self._names if name in kinds]
             label = self._sounds[str(rng.choice(true))].label
             return Text(f"{QUESTION}is there {label}?", "yes")

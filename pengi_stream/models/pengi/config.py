@@ -48,15 +48,12 @@ class MlpMappingConfig(Part):
 
 
 class SoundMappingConfig(Part):
-    """Features -> which sounds are heard -> prefix."""
+    """Features -> which sounds are heard -> prefix, a place for each of the likeliest."""
 
     type: Literal["sounds"] = "sounds"
     prefix_length: int = 8
-    hidden: int = 384
     sounds: int
     """Sounds that have names; YAMNet's classes come first"""
-    listed: int = 8
-    """Of these, so many at most are told to the language model"""
     known: int = 192
     """Size of what tells sounds with recordings apart"""
     prototypes: int = 600

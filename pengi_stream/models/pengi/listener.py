@@ -17,6 +17,7 @@ from pengi_stream.models.pengi.mapper import FEATURES, MAX_LOGIT
 from pengi_stream.models.pengi.yamnet import CLASSES, EMBEDDING_SIZE
 
 LEAST = 0.02  # less likely sounds are not listed
+LEVELS = 10  # numbers that say how likely and how present a sound is
 MEAN_EMBEDDING = slice(0, EMBEDDING_SIZE)
 LARGEST_LOGIT = slice(FEATURES - CLASSES, FEATURES)
 
@@ -69,26 +70,24 @@ class Listener(nn.Module):
 
 
 class SoundMapper(nn.Module):
-    """Features -> a prefix that says which sounds are heard."""
+    """Features -> a prefix with a place for each of the likeliest sounds, the likeliest first."""
 
     mean: Tensor  # (FEATURES,) over the training windows
     deviation: Tensor  # (FEATURES,)
 
-    def __init__(
-        self, sounds: int, listed: int, hidden: int, known: int, prototypes: int, shape: tuple[int, int]
-    ) -> None:
-        """`listed` sounds at most are told; `shape` of the prefix: (prefix_length, width)."""
+    def __init__(self, sounds: int, known: int, prototypes: int, shape: tuple[int, int]) -> None:
+        """`shape` of the prefix: (prefix_length, width); so many sounds are told."""
         super().__init__()
-        self.shape = shape
-        self.listed = listed
+        length, width = shape
+        self.listed = length
         self.register_buffer("mean", torch.zeros(FEATURES))
         self.register_buffer("deviation", torch.ones(FEATURES))
         self.listener = Listener(sounds, known, prototypes)
-        self.linear1 = nn.Linear(2 * sounds, hidden)
-        self.adapter = nn.Linear(known, hidden, bias=False)
-        """What fine-tuning uses to tell sounds that have no name in the list"""
-        self.linear2 = nn.Linear(hidden, shape[0] * shape[1])
-        nn.init.zeros_(self.adapter.weight)
+        self.names = nn.Embedding(sounds, width)
+        self.places = nn.Parameter(0.02 * torch.randn(length, width))
+        self.linear1 = nn.Linear(width + LEVELS, 2 * width)
+        self.linear2 = nn.Linear(2 * width, width)
+        nn.init.normal_(self.names.weight, std=0.3)
 
     def forward(self, features: Tensor) -> Tensor:
         """(batch, FEATURES) -> (batch, prefix_length, width)."""
@@ -105,24 +104,43 @@ class SoundMapper(nn.Module):
 
     def mapped(self, standardized: Tensor) -> Tensor:
         """As `forward`, of features that are standardized; zeros stand for no audio at all."""
-        heard = self.heard(standardized.to(self.listener.scale.dtype))
-        told = standardized.any(dim=1, keepdim=True)
-        return self.told(list_sounds(heard, self.listed) * told, heard.hidden * told)
+        listing = list_sounds(self.heard(standardized.to(self.listener.scale.dtype)), self.listed)
+        return self.told(listing.silenced(standardized.any(dim=1, keepdim=True)))
 
-    def told(self, listing: Tensor, hidden: Tensor | None = None) -> Tensor:
-        """The prefix (batch, prefix_length, width) of a `listing` (batch, 2 * sounds)."""
-        inner = self.linear1(listing.to(self.linear2.weight.dtype))
-        if hidden is not None:
-            inner = inner + self.adapter(hidden.to(self.linear2.weight.dtype))
-        return self.linear2(functional.gelu(inner)).unflatten(-1, self.shape)  # type: ignore[no-any-return]
+    def told(self, listing: Listing) -> Tensor:
+        """The prefix (batch, prefix_length, width) of what is listed."""
+        dtype = self.places.dtype
+        told = self.names(listing.sounds) * (listing.levels > 0)[:, :, None]
+        steps = torch.linspace(0, 1, LEVELS - 1, device=told.device)
+        height = (1 - (listing.levels[:, :, None] - steps).abs() * (LEVELS - 2)).clamp(min=0)
+        places = torch.cat((told, height.to(dtype), listing.present[:, :, None].to(dtype)), dim=2)
+        return told + self.places + self.linear2(functional.gelu(self.linear1(places)))  # type: ignore[no-any-return]
 
     def without_audio(self) -> Tensor:
         """The prefix of no audio, as seen in training: (1, prefix_length, width)."""
         return self.mapped(torch.zeros_like(self.mean)[None])
 
 
-def list_sounds(heard: Heard, count: int) -> Tensor:
-    """How likely (0 to 1, by the logarithm) and how present the `count` likeliest sounds are: (batch, 2 * sounds)."""
-    levels = (1 - heard.likely.clamp(min=LEAST).log() / math.log(LEAST)).clamp(0, 1)
-    best = torch.zeros_like(levels).scatter(1, heard.likely.topk(count, dim=1).indices, 1.0) * (levels > 0)
-    return torch.cat((levels * best, heard.present * best), dim=1)
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The likeliest sounds of each window, the likeliest first."""
+
+    sounds: Tensor  # (batch, listed): indices
+    levels: Tensor  # (batch, listed): how likely, 0 to 1 by the logarithm; 0 where nothing is listed
+    present: Tensor  # (batch, listed): 0 to 1
+
+    def silenced(self, told: Tensor) -> Listing:
+        """Nothing listed where not `told` (batch, 1)."""
+        return Listing(self.sounds, self.levels * told, self.present * told)
+
+
+def level(likely: Tensor) -> Tensor:
+    """0 at LEAST, 1 at 1, by the logarithm."""
+    return (1 - likely.clamp(min=LEAST).log() / math.log(LEAST)).clamp(0, 1)
+
+
+def list_sounds(heard: Heard, count: int) -> Listing:
+    """The `count` likeliest sounds of each window."""
+    likely, sounds = heard.likely.topk(count, dim=1)
+    levels = level(likely)
+    return Listing(sounds, levels, heard.present.gather(1, sounds) * (levels > 0))

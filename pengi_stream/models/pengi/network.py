@@ -90,7 +90,7 @@ def _listening_mapper(
     if isinstance(config, MlpMappingConfig):
         return MlpMapper(features, config.hidden, config.prefix_length, width)
     shape = (config.prefix_length, width)
-    return SoundMapper(config.sounds, config.listed, config.hidden, config.known, config.prototypes, shape)
+    return SoundMapper(config.sounds, config.known, config.prototypes, shape)
 
 
 def _prompt_encoder(config: ClipTextConfig) -> ClipPromptEncoder:

@@ -13,7 +13,7 @@ SOUNDS = CLASSES + 3
 
 def mapper() -> SoundMapper:
     torch.manual_seed(2)
-    made = SoundMapper(SOUNDS, listed=5, hidden=8, known=6, prototypes=4, shape=(3, 16))
+    made = SoundMapper(SOUNDS, known=6, prototypes=4, shape=(5, 16))
     made.listener.prototypes.copy_(torch.eye(4, EMBEDDING_SIZE))
     torch.nn.init.zeros_(made.listener.known.weight)
     torch.nn.init.zeros_(made.listener.known.bias)
@@ -42,16 +42,17 @@ def test_probabilities_add_up_to_one() -> None:
 
 
 @torch.inference_mode()
-def test_a_few_sounds_are_listed_and_only_those() -> None:
+def test_the_likeliest_sounds_are_listed_in_order_and_unlikely_ones_have_no_level() -> None:
     listing = list_sounds(mapper().heard(features(direction=99, loud_class=7)), 5)
-    assert listing.shape == (1, 2 * SOUNDS)
-    assert 1 <= int((listing[0, :SOUNDS] > 0).sum()) <= 5
-    assert listing[0, 7] == listing[0, :SOUNDS].max()
+    assert int(listing.sounds[0, 0]) == 7
+    assert listing.levels[0].tolist() == sorted(listing.levels[0].tolist(), reverse=True)
+    assert float(listing.levels[0, -1]) == float(listing.present[0, -1]) == 0
 
 
 @torch.inference_mode()
-def test_no_audio_tells_nothing() -> None:
+def test_no_audio_tells_nothing_whatever_the_prototypes_say() -> None:
     made = mapper()
-    silent = made.told(torch.zeros(1, 2 * SOUNDS))
+    silent = made.without_audio()
+    made.listener.known.bias.data[CLASSES] = -12.0
     torch.testing.assert_close(made.without_audio(), silent)
     assert not torch.allclose(made.mapped(features(0, 7)), silent)
