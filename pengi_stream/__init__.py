@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pengi_stream.api import load_model
-    from pengi_stream.types import DecodingOptions
+    from pengi_stream.options import DecodingOptions
 
 __all__ = ["DecodingOptions", "load_model"]
 
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
 
         return load_model
     if name == "DecodingOptions":
-        from pengi_stream.types import DecodingOptions
+        from pengi_stream.options import DecodingOptions
 
         return DecodingOptions
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.plugins import FrozenModel
-from pengi_stream.types import DecodingOptions, Prompt
 
 QUESTION = "question"
 

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from pengi_stream.clock import Deadline
 from pengi_stream.metrics import Metrics
+from pengi_stream.options import Prompt
 from pengi_stream.status import Status
 from pengi_stream.types import (
     BadRecord,
@@ -14,7 +15,6 @@ from pengi_stream.types import (
     Event,
     Generation,
     Position,
-    Prompt,
     Request,
     SourceItem,
     WindowGrid,

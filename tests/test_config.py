@@ -10,7 +10,7 @@ from jsonschema import validate
 from pengi_stream.broker.config import share_cluster
 from pengi_stream.config import PipelineConfig, json_schema, load_config, parse_config
 from pengi_stream.errors import ConfigError
-from pengi_stream.types import DecodingOptions
+from pengi_stream.options import DecodingOptions
 
 MINIMAL = {"model": {"type": "fake"}, "sources": [{"type": "file", "path": "a.wav"}]}
 

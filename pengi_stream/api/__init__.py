@@ -2,7 +2,7 @@
 
 from pengi_stream.api.model import Model, load_model
 from pengi_stream.api.results import Answer, AudioEmbeddings, Description, Found, PromptEmbeddings
-from pengi_stream.types import DecodingOptions
+from pengi_stream.options import DecodingOptions
 
 __all__ = [
     "Answer",

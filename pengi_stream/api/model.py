@@ -18,9 +18,10 @@ from pengi_stream.config import WindowConfig
 from pengi_stream.errors import ConfigError
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.config import RankingConfig
+from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.prompts import TASKS
 from pengi_stream.runtime.build import window_spec
-from pengi_stream.types import Batch, DecodingOptions, Prompt, Request, Samples, Window
+from pengi_stream.types import Batch, Request, Samples, Window
 
 if TYPE_CHECKING:
     from pengi_stream.models.pengi.model import FloatArray, PengiModel

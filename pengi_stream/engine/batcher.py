@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
 
-from pengi_stream.types import BadRecord, Batch, DecodingOptions, Gap, Request, Shed, Stream, StreamEnd
+from pengi_stream.options import DecodingOptions
+from pengi_stream.types import BadRecord, Batch, Gap, Request, Shed, Stream, StreamEnd
 
 Item = Request | Gap | StreamEnd | BadRecord
 MOST_LIVE = 1024  # requests of live streams that wait; with windows of 0.4 MB they hold 0.4 GB at most

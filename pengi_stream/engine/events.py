@@ -7,18 +7,8 @@ import uuid
 from fractions import Fraction
 
 from pengi_stream.clock import rfc3339
-from pengi_stream.types import (
-    BadRecord,
-    DecodingOptions,
-    Event,
-    EventType,
-    Gap,
-    Generation,
-    Position,
-    Prompt,
-    Shed,
-    Stream,
-)
+from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.types import BadRecord, Event, EventType, Gap, Generation, Position, Shed, Stream
 
 NAMESPACE = uuid.UUID("6f0a7c64-8d0b-5c8e-9a53-70656e676900")
 CONFIDENCE_DIGITS = 4  # what holds steady between batches of different size

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import structlog
 
 from pengi_stream.errors import ModelError
+from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel, ChecksPrompts
-from pengi_stream.types import Batch, Generation, Prompt
+from pengi_stream.types import Batch, Generation
 
 log = structlog.get_logger()
 

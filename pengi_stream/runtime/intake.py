@@ -13,6 +13,7 @@ from pengi_stream.clock import Clock
 from pengi_stream.engine.gate import Gate
 from pengi_stream.engine.windower import Windower
 from pengi_stream.metrics import Metrics
+from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioSource, WindowSource
 from pengi_stream.runtime.channel import Channel
 from pengi_stream.runtime.tracker import Tracker
@@ -22,7 +23,6 @@ from pengi_stream.types import (
     Frame,
     Gap,
     Position,
-    Prompt,
     Request,
     Resumed,
     Revoked,

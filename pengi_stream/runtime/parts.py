@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pengi_stream.engine.segment import WindowSpec
+from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, WindowSource
 from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.types import Prompt, WindowShape
+from pengi_stream.types import WindowShape
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel
-from pengi_stream.types import NS_PER_S, Batch, Generation, Prompt, Request, Stream, Window
+from pengi_stream.types import NS_PER_S, Batch, Generation, Request, Stream, Window
 
 TOLERANCE = 1e-4  # of confidence and scores
 

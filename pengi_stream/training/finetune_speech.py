@@ -17,6 +17,7 @@ from torch.nn import functional
 from pengi_stream.models.pengi.context import read
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.language_model import LanguageModel
+from pengi_stream.options import DecodingOptions
 from pengi_stream.training.examples import IGNORED, TokenBatch, encode_texts
 from pengi_stream.training.finetune_clips import CaptionedClip
 from pengi_stream.training.language import text_loss
@@ -24,7 +25,6 @@ from pengi_stream.training.loop import Schedule, train
 from pengi_stream.training.sounds import load_sounds
 from pengi_stream.training.texts import CAPTION, EVENTS, QUESTION, SCENE, TAGS, Text
 from pengi_stream.training.vocabulary import end_id
-from pengi_stream.types import DecodingOptions
 
 OWN, KEPT = 16, 24  # texts of a batch
 PULL = 40.0

@@ -8,19 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pengi_stream.engine.batcher import MOST_LIVE, Batcher, Item
-from pengi_stream.types import (
-    BadRecord,
-    Batch,
-    DecodingOptions,
-    Gap,
-    Prompt,
-    Request,
-    Shed,
-    Stream,
-    StreamEnd,
-    TimeMap,
-    Window,
-)
+from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.types import BadRecord, Batch, Gap, Request, Shed, Stream, StreamEnd, TimeMap, Window
 
 CAPTION = Prompt("caption", "generate audio caption")
 BEAMS = Prompt("beams", "generate audio caption", DecodingOptions(beams=3))

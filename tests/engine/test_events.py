@@ -9,19 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from pengi_stream.engine.events import NAMESPACE, drop_event, event_id, gap_event, source_event, text_event
-from pengi_stream.types import (
-    BadRecord,
-    DecodingOptions,
-    Gap,
-    Generation,
-    Position,
-    Prompt,
-    Request,
-    Shed,
-    Stream,
-    TimeMap,
-    Window,
-)
+from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.types import BadRecord, Gap, Generation, Position, Request, Shed, Stream, TimeMap, Window
 
 WINDOW = Window(
     stream=Stream("door", "2026-01-01T00:00:00.000Z"),

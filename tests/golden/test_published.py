@@ -28,7 +28,8 @@ from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.placement import keep_float32_exact
 from pengi_stream.models.pengi.ranking import log_likelihoods
-from pengi_stream.types import Batch, DecodingOptions, Prompt, Request, Stream, Window
+from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.types import Batch, Request, Stream, Window
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # two models of more than 1 GB each
 

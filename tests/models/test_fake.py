@@ -7,8 +7,9 @@ import pytest
 
 from pengi_stream.errors import ModelError
 from pengi_stream.models.fake import FakeModel, FakeModelConfig
+from pengi_stream.options import Prompt
 from pengi_stream.testing import check_model
-from pengi_stream.types import Batch, Generation, Prompt, Request, Samples, Stream, Window
+from pengi_stream.types import Batch, Generation, Request, Samples, Stream, Window
 
 
 def answer(model: FakeModel, samples: Samples, prompt: Prompt) -> Generation:

@@ -11,9 +11,10 @@ from structlog.testing import capture_logs
 from pengi_stream.errors import ModelError
 from pengi_stream.models.fake import FakeModel
 from pengi_stream.models.replicas import PATIENCE, Replicas
+from pengi_stream.options import Prompt
 from pengi_stream.testing import check_model
 from pengi_stream.testing.models import noise_window
-from pengi_stream.types import Batch, Generation, Prompt, Request
+from pengi_stream.types import Batch, Generation, Request
 
 RATE, WINDOW = 16_000, 1_600
 

@@ -13,6 +13,7 @@ from pengi_stream.clock import Deadline
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import ModelError, SinkError, SourceError
 from pengi_stream.models.fake import FakeModelConfig
+from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.runtime.outlets import NamedSink
 from pengi_stream.runtime.pipeline import LiveSource, Outcome, Parts, Pipeline
@@ -25,7 +26,6 @@ from pengi_stream.types import (
     Gap,
     Generation,
     Position,
-    Prompt,
     SourceItem,
     Stream,
     StreamEnd,

@@ -11,22 +11,12 @@ from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import ModelError
 from pengi_stream.models.fake import FakeModel
 from pengi_stream.models.replicas import Replicas
+from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel, ConcurrentModel
 from pengi_stream.runtime.outlets import NamedSink
 from pengi_stream.runtime.pipeline import LiveSource, Outcome, Parts, Pipeline
 from pengi_stream.testing import ListSink, ScriptedSource
-from pengi_stream.types import (
-    Batch,
-    Frame,
-    Gap,
-    Generation,
-    Position,
-    Prompt,
-    SourceItem,
-    Stream,
-    StreamEnd,
-    TimeMap,
-)
+from pengi_stream.types import Batch, Frame, Gap, Generation, Position, SourceItem, Stream, StreamEnd, TimeMap
 
 RATE, WINDOW = 16_000, 1_600
 PROMPTS = (Prompt("caption", "generate audio caption"), Prompt("label", "this is a sound of", labels=("rain", "dog")))

@@ -12,22 +12,12 @@ from pengi_stream.clock import Deadline
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import ConfigError, SinkError, StaleError
 from pengi_stream.models.fake import FakeModelConfig
+from pengi_stream.options import Prompt
 from pengi_stream.protocols import DeadLetterSink, EventSink, Progress, SourcePlace, TransactionalSink
 from pengi_stream.runtime.outlets import NamedSink
 from pengi_stream.runtime.pipeline import LiveSource, Parts, Pipeline
 from pengi_stream.testing import ListSink, ScriptedSource
-from pengi_stream.types import (
-    BadRecord,
-    Event,
-    Frame,
-    Position,
-    Prompt,
-    Revoked,
-    SourceItem,
-    Stream,
-    StreamEnd,
-    TimeMap,
-)
+from pengi_stream.types import BadRecord, Event, Frame, Position, Revoked, SourceItem, Stream, StreamEnd, TimeMap
 
 RATE = 16_000
 STEP = RATE // 10

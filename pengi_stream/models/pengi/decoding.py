@@ -11,7 +11,7 @@ from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.sampling import Sampling
 from pengi_stream.models.pengi.search import FILLER_TOKEN, Decoded, Search, repeated
-from pengi_stream.types import DecodingOptions
+from pengi_stream.options import DecodingOptions
 
 
 class BeamSearch:

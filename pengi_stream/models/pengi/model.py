@@ -23,7 +23,8 @@ from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
 from pengi_stream.models.pengi.search import Decoded
 from pengi_stream.models.pengi.similarity import text_embeddings
-from pengi_stream.types import Batch, Generation, Prompt, Request, Stream, Window
+from pengi_stream.options import Prompt
+from pengi_stream.types import Batch, Generation, Request, Stream, Window
 
 FloatArray = NDArray[np.float32]
 

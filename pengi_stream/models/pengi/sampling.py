@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pengi_stream.models.pengi.search import FILLER_TOKEN, Decoded
-from pengi_stream.types import DecodingOptions
+from pengi_stream.options import DecodingOptions
 
 
 class Sampling:

@@ -15,7 +15,8 @@ from pengi_stream.models.pengi.config import LanguageModelConfig, MlpMappingConf
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.yamnet import PATCH_HOP_SAMPLES, SAMPLE_RATE, window_samples
-from pengi_stream.types import Prompt, Request, Samples, Stream, Window
+from pengi_stream.options import Prompt
+from pengi_stream.types import Request, Samples, Stream, Window
 
 WORDS = ["generate audio caption", "this is a sound of", "a dog barks", "rain falls on a roof", "a person speaks"]
 

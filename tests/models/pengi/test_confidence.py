@@ -18,7 +18,8 @@ from pengi_stream.models.pengi.confidence import Evidence, confidence_of, row_fo
 from pengi_stream.models.pengi.config import ConfidenceConfig, PengiConfig
 from pengi_stream.models.pengi.folder import CONFIG_FILE
 from pengi_stream.models.pengi.model import PengiModel
-from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
+from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.types import Batch, Request
 
 Ask = Callable[[PengiModel, int, Prompt], Request]
 

@@ -14,8 +14,9 @@ from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.placement import devices_of, dtype_of
 from pengi_stream.models.replicas import Replicas
+from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.testing import check_model
-from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
+from pengi_stream.types import Batch, Request
 
 CAPTION = Prompt("caption", "generate audio caption", DecodingOptions(max_new_tokens=8))
 

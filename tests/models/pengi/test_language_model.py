@@ -10,7 +10,7 @@ from pengi_stream.models.pengi.context import read, read_behind
 from pengi_stream.models.pengi.decoding import decode
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.ranking import log_likelihoods
-from pengi_stream.types import DecodingOptions
+from pengi_stream.options import DecodingOptions
 
 STOP = 0
 

@@ -17,8 +17,9 @@ from pengi_stream.models.pengi.checkpoint import load_checkpoint
 from pengi_stream.models.pengi.encoding import YamnetWindows
 from pengi_stream.models.pengi.mapper import MlpMapper
 from pengi_stream.models.pengi.model import PengiModel, bucket
+from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.testing import check_model
-from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
+from pengi_stream.types import Batch, Request
 
 Ask = Callable[[PengiModel, int, Prompt], Request]
 

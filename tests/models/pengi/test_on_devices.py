@@ -16,10 +16,11 @@ from pengi_stream.config import WindowConfig
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.replicas import Replicas
+from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.runtime.build import window_spec
 from pengi_stream.testing import check_model
-from pengi_stream.types import Batch, DecodingOptions, Generation, Prompt, Request, Window
+from pengi_stream.types import Batch, Generation, Request, Window
 
 RECORDING = Path(__file__).parents[3] / "pipelines/demo.flac"
 LABELS = ("speech", "telephone", "trumpet", "waves", "guitar")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pengi_stream.models.pengi.model import PengiModel, before
 from pengi_stream.models.pengi.sampling import nucleus
-from pengi_stream.types import Batch, DecodingOptions, Prompt, Request
+from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.types import Batch, Request
 
 Ask = Callable[[PengiModel, int, Prompt], Request]
 SAMPLED = DecodingOptions(max_new_tokens=8, top_p=1, seed=5)

@@ -15,7 +15,8 @@ from pengi_stream.models.pengi.checkpoint import load_checkpoint
 from pengi_stream.models.pengi.config import RankingConfig
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.wordings import wordings
-from pengi_stream.types import Batch, Prompt, Request
+from pengi_stream.options import Prompt
+from pengi_stream.types import Batch, Request
 
 Ask = Callable[[PengiModel, int, Prompt], Request]
 
