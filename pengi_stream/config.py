@@ -27,6 +27,7 @@ from pengi_stream.plugins import (
 from pengi_stream.prompts import PromptConfig
 
 ENVIRONMENT_PREFIX = "PENGI_STREAM_"
+DEFAULT_MODEL = {"type": "pengi"}
 
 
 def _plugin(kind: Kind) -> BeforeValidator:
@@ -113,7 +114,7 @@ class PipelineConfig(FrozenModel):
     version: Literal[1] = 1
     name: str = Field(default="pipeline", min_length=1)
     """Becomes the `source` of its events; default: the file's stem."""
-    model: AnyModel = Field(default={"type": "pengi"}, validate_default=True)
+    model: AnyModel = Field(default=DEFAULT_MODEL, validate_default=True)
     window: WindowConfig = WindowConfig()
     gate: GateConfig = GateConfig()
     prompts: tuple[PromptConfig, ...] = Field(default=(PromptConfig(id="caption", task="caption"),), min_length=1)
@@ -178,7 +179,7 @@ def parse_config(
     overrides: Iterable[str] = (),
 ) -> PipelineConfig:
     """As `load_config`, from a mapping. `origin` is what error messages call it."""
-    layers: dict[str, Any] = {"name": name, **data}
+    layers: dict[str, Any] = {"name": name, "model": DEFAULT_MODEL, **data}
     for variable, value in sorted((os.environ if environment is None else environment).items()):
         if variable.startswith(ENVIRONMENT_PREFIX):
             keys = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")

@@ -52,6 +52,10 @@ def exactly_once(**parts: object) -> dict[str, object]:
     return {**ends, **letters, "delivery": {"guarantee": "exactly_once"}, **parts}
 
 
+def test_a_setting_of_the_model_holds_for_the_default_model_too() -> None:
+    assert parsed(MINIMAL, overrides=["model.device=cpu"]).model.model_dump()["device"] == "cpu"
+
+
 def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
     assert parsed({**MINIMAL, **exactly_once()}).delivery.guarantee == "exactly_once"
 
