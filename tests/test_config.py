@@ -53,7 +53,8 @@ def exactly_once(**parts: object) -> dict[str, object]:
 
 
 def test_a_setting_of_the_model_holds_for_the_default_model_too() -> None:
-    assert parsed(MINIMAL, overrides=["model.device=cpu"]).model.model_dump()["device"] == "cpu"
+    short = {"sources": MINIMAL["sources"]}
+    assert parsed(short, overrides=["model.device=cpu"]).model.model_dump()["device"] == "cpu"
 
 
 def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
