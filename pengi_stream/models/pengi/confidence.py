@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pengi_stream.models.pengi.config import ConfidenceConfig
 from pengi_stream.models.pengi.context import Context
-from pengi_stream.models.pengi.language_model import Cache, LanguageModel
+from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.search import Decoded
 
 STEADY = 0.1
@@ -75,7 +75,7 @@ class Confidence:
         tokens, lengths = decoded.tokens[:, 0], decoded.lengths[:, 0]
         each = list(dict.fromkeys(prompts))
         index = torch.tensor([each.index(prompt) for prompt in prompts], device=lengths.device)
-        silent = _repeated(self._silence(each, add_text), index)
+        silent = self._silence(each, add_text).rows(index)
         counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         with_audio = _logprobs(self._model, context, tokens) * counted
         gains = with_audio - _logprobs(self._model, silent, tokens) * counted
@@ -90,20 +90,7 @@ def _log_odds(logprobs: Tensor) -> Tensor:
     return logprobs - torch.log1p(-logprobs.exp().clamp(max=CERTAIN))
 
 
-def _repeated(context: Context, rows: Tensor) -> Context:
-    """The rows (n,) of `context`, some of them more than once."""
-    cache = context.cache
-    kept = Cache(cache.keys.index_select(1, rows), cache.values.index_select(1, rows), cache.used)
-    return Context(kept, context.lengths[rows], context.logits[rows], context.slots)
-
-
 def _logprobs(model: LanguageModel, context: Context, tokens: Tensor) -> Tensor:
     """(batch, length): of each token, behind the context and those before it."""
-    before = tokens.shape[1] - 1
-    logits = context.logits[:, None]
-    if before:
-        depths = torch.arange(before, device=tokens.device)
-        seen = torch.ones(before, before, dtype=torch.bool, device=tokens.device).tril()
-        hidden = context.widened(before).write(model, tokens[:, :-1], depths, seen[None])
-        logits = torch.cat((logits, model.logits(hidden)), dim=1)
+    logits = context.widened(tokens.shape[1] - 1).logits_behind(model, tokens[:, :-1])
     return logits.float().log_softmax(dim=-1).gather(2, tokens[:, :, None])[:, :, 0]

@@ -28,16 +28,31 @@ class Context:
         """The same prefixes with room for `room` tokens behind them; what is written there leaves this one as it is."""
         return Context(self.cache.widened(room), self.lengths, self.logits, self.slots)
 
+    def rows(self, rows: Tensor) -> Context:
+        """These rows (n,) alone, each as often as it is named; what is written there leaves this one as it is."""
+        cache = Cache(self.cache.keys.index_select(1, rows), self.cache.values.index_select(1, rows), self.cache.used)
+        return Context(cache, self.lengths[rows], self.logits[rows], self.slots)
+
     def write(self, model: LanguageModel, tokens: Tensor, depths: Tensor, seen: Tensor) -> Tensor:
         """Put `tokens` (batch, length) into the next slots; their hidden states (batch, length, width).
 
-        `depths` (length,) of the tokens in their trees, from 0. `seen` (batch or 1, length, written + length) is true
-        where a token sees one that was written behind the prefix, or itself.
+        `depths` (length,) or (batch, length) of the tokens in their trees, from 0. `seen` (batch or 1, length, written
+        + length) is true where a token sees one that was written behind the prefix, or itself.
         """
         prefix = torch.arange(self.slots, device=self.lengths.device) < self.lengths[:, None]  # (batch, slots)
         batch, length = tokens.shape
         mask = torch.cat((prefix[:, None].expand(-1, length, -1), seen.expand(batch, -1, -1)), dim=-1)[:, None]
         return model(model.embed(tokens), self.lengths[:, None] + depths, mask, self.cache)  # type: ignore[no-any-return]
+
+    def logits_behind(self, model: LanguageModel, tokens: Tensor) -> Tensor:
+        """Put `tokens` (batch, length) into the next slots, a text in each row, and say what comes next: logits (batch,
+        1 + length, vocabulary), behind the prefix and behind each token."""
+        length = tokens.shape[1]
+        if not length:
+            return self.logits[:, None]
+        seen = torch.ones(length, length, dtype=torch.bool, device=tokens.device).tril()
+        hidden = self.write(model, tokens, torch.arange(length, device=tokens.device), seen[None])
+        return torch.cat((self.logits[:, None], model.logits(hidden)), dim=1)
 
 
 def read(model: LanguageModel, embeddings: Tensor, lengths: Tensor) -> Context:

@@ -15,7 +15,7 @@ from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.config import RankingConfig
 from pengi_stream.models.pengi.context import Context
-from pengi_stream.models.pengi.decoding import decode
+from pengi_stream.models.pengi.decoding import bucket, decode
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.packed import pack
 from pengi_stream.models.pengi.prompts import prompt_reader
@@ -27,8 +27,6 @@ from pengi_stream.options import Prompt
 from pengi_stream.types import Batch, Generation, Request, Stream, Window
 
 FloatArray = NDArray[np.float32]
-
-LARGEST_BUCKET = 32
 
 
 class PengiModel:
@@ -199,10 +197,3 @@ def _placed(network: Pengi, device: torch.device, dtype: torch.dtype) -> Pengi:
     network.language_model.pack()
     pack(network)
     return network
-
-
-def bucket(size: int) -> int:
-    """The fixed batch size that `size` requests are padded to: 1, 2, 4 ... 32, then multiples of 32."""
-    if size > LARGEST_BUCKET:
-        return -(-size // LARGEST_BUCKET) * LARGEST_BUCKET
-    return 1 << (size - 1).bit_length()

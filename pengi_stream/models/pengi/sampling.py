@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pengi_stream.models.pengi.search import FILLER_TOKEN, Decoded
+from pengi_stream.models.pengi.search import FILLER_TOKEN, Decoded, Search
 from pengi_stream.options import DecodingOptions
 
 
-class Sampling:
+class Sampling(Search):
     """One text for each request of a batch, token by token. Each request has its own random numbers."""
 
     def __init__(
@@ -30,14 +30,19 @@ class Sampling:
         self.update(first_logprobs[:, None])
 
     @property
-    def done(self) -> bool:
-        """See `Search.done`."""
-        return bool(self._stopped.all())
+    def running(self) -> Tensor:
+        """See `Search.running`."""
+        return ~self._stopped & (self._tokens.shape[1] < self._draws.shape[1])
 
     @property
     def last_tokens(self) -> Tensor:
-        """(batch, 1)."""
+        """See `Search.last_tokens`."""
         return self._tokens[:, -1:]
+
+    @property
+    def depths(self) -> Tensor:
+        """See `Search.depths`."""
+        return torch.full_like(self.last_tokens, self._tokens.shape[1] - 1)
 
     def update(self, logprobs: Tensor) -> Tensor:
         """Draw the next tokens by `logprobs` (batch, 1, vocabulary); each text goes on from itself: (batch, 1)."""

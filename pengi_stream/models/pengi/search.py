@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Self
 
 from torch import Tensor
+from torch.nn import functional
 
 FILLER_TOKEN = 0  # what a finished beam goes on with, at no cost
 
@@ -18,27 +21,51 @@ class Decoded:
     lengths: Tensor  # (batch, beams), with the stop token
     scores: Tensor  # (batch, beams): mean log-probability of the tokens
 
+    def replaced(self, rows: Tensor, others: Decoded) -> Decoded:
+        """`others` in the place of `rows` (n,)."""
+        longest = max(self.tokens.shape[2], others.tokens.shape[2])
+        return Decoded(
+            _filled(self.tokens, longest).index_copy(0, rows, _filled(others.tokens, longest)),
+            self.lengths.index_copy(0, rows, others.lengths),
+            self.scores.index_copy(0, rows, others.scores),
+        )
 
-class Search(Protocol):
-    """Chooses the tokens of a batch of requests."""
+
+class Search(ABC):
+    """Chooses the tokens of a batch of requests. Each tensor that it holds has a row for each request."""
 
     @property
-    def done(self) -> bool:
-        """All texts have stopped."""
-        ...
+    @abstractmethod
+    def running(self) -> Tensor:
+        """(batch,), true where a text goes on."""
 
     @property
+    @abstractmethod
     def last_tokens(self) -> Tensor:
         """(batch, beams)."""
-        ...
 
+    @property
+    @abstractmethod
+    def depths(self) -> Tensor:
+        """(batch, beams): how many tokens of the text are before the last."""
+
+    @abstractmethod
     def update(self, logprobs: Tensor) -> Tensor:
         """Take the next tokens by `logprobs` (batch, beams, vocabulary); returns the beams that they go on from."""
-        ...
 
+    @abstractmethod
     def finalize(self) -> Decoded:
         """The texts, best first."""
-        ...
+
+    def rows(self, rows: Tensor) -> Self:
+        """The same for `rows` (n,) alone; this one stays as it is."""
+        part = copy(self)
+        vars(part).update({name: held[rows] for name, held in vars(self).items() if isinstance(held, Tensor)})
+        return part
+
+
+def _filled(tokens: Tensor, length: int) -> Tensor:
+    return functional.pad(tokens, (0, length - tokens.shape[2]), value=FILLER_TOKEN)
 
 
 def repeated(index: Tensor, rows: Tensor) -> Tensor:

@@ -56,11 +56,9 @@ def test_a_batch_finds_the_beams_that_the_published_loop_finds_for_each_request(
     stop: int, beams: int, gain: float
 ) -> None:
     first = [logprobs_after(request, [], stop, gain) for request in range(REQUESTS)]
-    search = BeamSearch(torch.stack(first), beams, stop)
+    search = BeamSearch(torch.stack(first), beams, stop, LENGTH)
     texts = [[[token] for token in row] for row in search.last_tokens.tolist()]
-    for _ in range(LENGTH - 1):
-        if search.done:
-            break
+    while search.running.any():
         rows = [[logprobs_after(r, text, stop, gain) for text in texts[r]] for r in range(REQUESTS)]
         origins = search.update(torch.stack([torch.stack(row) for row in rows])).tolist()
         tokens = search.last_tokens.tolist()
