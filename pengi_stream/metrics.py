@@ -107,6 +107,13 @@ class Metrics:
             registry=self.registry,
         )
         self.model_s = Histogram("pengi_stream_model_seconds", "Time of a batch in the model", registry=self.registry)
+        self.drafts = Counter(
+            "pengi_stream_drafts", "Texts that began from a stream's last one", registry=self.registry
+        )
+        self.drafts_held = Counter("pengi_stream_drafts_held", "Drafts that held whole", registry=self.registry)
+        self.draft_tokens_held = Counter(
+            "pengi_stream_draft_tokens_held", "Tokens of drafts that held: steps saved", registry=self.registry
+        )
         self.latency_s = Histogram(
             "pengi_stream_latency_seconds",
             "From a window's last sample to its event being durable",

@@ -22,6 +22,11 @@ class DecodingOptions:
     stop: tuple[str, ...] = ()
     """The text ends before the first of these; `confidence` is of all that was written."""
 
+    @property
+    def greedy(self) -> bool:
+        """Whether each token is the likeliest one."""
+        return self.beams == 1 and self.top_p is None
+
     def __post_init__(self) -> None:
         wrong = {
             "beams": self.beams < 1,

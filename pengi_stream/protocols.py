@@ -260,7 +260,8 @@ class TransactionalDeadLetters(DeadLetterSink, Protocol):
 
 @runtime_checkable
 class Measured(Protocol):
-    """A source, a sink or dead letters that count more than the pipeline can see: lag, rebalances, time to commit."""
+    """A source, a model, a sink or dead letters that count more than the pipeline can see: lag, drafts that held, time
+    to commit."""
 
     def measure(self, metrics: Metrics) -> None:
         """Count in `metrics` from now on. Called once, before the part is used; does not block."""

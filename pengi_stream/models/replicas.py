@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import structlog
 
 from pengi_stream.errors import ModelError
+from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
-from pengi_stream.protocols import AudioLanguageModel, ChecksPrompts
+from pengi_stream.protocols import AudioLanguageModel, ChecksPrompts, Measured
 from pengi_stream.types import Batch, Generation
 
 log = structlog.get_logger()
@@ -69,6 +70,12 @@ class Replicas:
         model = self._working[0].model
         if isinstance(model, ChecksPrompts):
             model.check_prompts(prompts)
+
+    def measure(self, metrics: Metrics) -> None:
+        """See `Measured.measure`."""
+        for replica in self._working:
+            if isinstance(replica.model, Measured):
+                replica.model.measure(metrics)
 
     def warmup(self) -> None:
         """Warm each replica up."""

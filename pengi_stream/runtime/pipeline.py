@@ -104,9 +104,9 @@ class Pipeline:
     def _measure(self) -> None:
         parts = self._parts
         ends = [*(part.source for part in parts.sources), *(named.sink for named in parts.sinks), parts.dead_letters]
-        for end in ends:
-            if isinstance(end, Measured):
-                end.measure(self.metrics)
+        for part in (*ends, parts.model):
+            if isinstance(part, Measured):
+                part.measure(self.metrics)
         self.metrics.queues.watch("requests", self._asked)
         for outlet in self._outlets:
             self.metrics.queues.watch(f"sink-{outlet.name}", outlet.channel)

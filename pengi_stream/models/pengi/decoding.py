@@ -87,7 +87,7 @@ def decode(
     their tokens are read at once, and those that it would have written count as written.
     """
     batch, beams, longest = len(context.lengths), options.beams, options.max_new_tokens
-    if options.top_p is None and beams == 1:
+    if options.greedy:
         nothing = context.lengths.new_zeros((batch, 0))
         return _greedy(model, context, options, stop_token, nothing if drafts is None else drafts[:, : longest - 1])
     first = _logprobs(context.logits, options)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pengi_stream.errors import ConfigError, ModelError
+from pengi_stream.metrics import Metrics
 from pengi_stream.models.pengi.checkpoint import Checkpoint
 from pengi_stream.models.pengi.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.config import RankingConfig
 from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.decoding import bucket, decode
+from pengi_stream.models.pengi.drafts import Drafts, Tokens, padded_drafts
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.packed import pack
 from pengi_stream.models.pengi.prompts import prompt_reader
@@ -50,6 +52,7 @@ class PengiModel:
         self._ranker = Ranker(
             language_model, self._reader, self._tokenizer, self._stop_token, checkpoint.config.ranking
         )
+        self._drafts = Drafts(self._stop_token)
         self._confidence = Confidence(checkpoint.config.confidence, language_model, self._reader.silent)
 
     def generate(self, batch: Batch) -> list[Generation]:
@@ -61,6 +64,10 @@ class PengiModel:
             if batch.labels:
                 return self._rank(requests, context, [request.prompt.text for request in padded])
             return self._write(requests, padded, context)
+
+    def measure(self, metrics: Metrics) -> None:
+        """See `Measured.measure`."""
+        self._drafts.metrics = metrics
 
     def warmup(self) -> None:
         """Run one window of silence."""
@@ -127,17 +134,21 @@ class PengiModel:
         return self._reader.read(windows, prompts, requests[0].options.add_text)
 
     def _write(self, requests: Sequence[Request], padded: Sequence[Request], context: Context) -> list[Generation]:
-        decoded = self._decode(context, padded)
+        options = requests[0].options
+        drafts = self._drafts.offer(padded) if options.greedy else ()
+        decoded = self._decode(context, padded, drafts)
         _check_finite(decoded.scores[: len(requests)])
+        self._drafts.learn(requests, decoded, drafts)
         prompts = [request.prompt.text for request in padded]
-        confidences = self._confidence.of(prompts, context, decoded, requests[0].options.add_text)
+        confidences = self._confidence.of(prompts, context, decoded, options.add_text)
         return self._generations(requests, decoded, confidences)
 
-    def _decode(self, context: Context, requests: Sequence[Request]) -> Decoded:
-        options = requests[0].options
+    def _decode(self, context: Context, requests: Sequence[Request], drafts: Sequence[Tokens] = ()) -> Decoded:
+        options, model = requests[0].options, self._network.language_model
         self._reader.check_room(context, options.max_new_tokens)
         first_samples = [request.first_sample for request in requests]
-        return decode(self._network.language_model, context, options, self._stop_token, first_samples)
+        offered = padded_drafts(drafts, self.device) if drafts else None
+        return decode(model, context, options, self._stop_token, first_samples, offered)
 
     def _generations(
         self, requests: Sequence[Request], decoded: Decoded, confidences: Sequence[float]
