@@ -16,7 +16,7 @@ from kafka_worker import Sent, Workers, by_id, cut, interleaved, not_committed, 
 
 KILLS = int(os.environ.get("PENGI_TEST_KILLS", "3"))  # 20 for the figures in docs/reliability.md
 STREAMS = 8
-RECORDS = 42 * KILLS  # of all streams; 20 kills: 840, and the ends
+RECORDS = 50 * KILLS  # of all streams: 1,000 and the ends at 20 kills
 RECORD_BYTES = 8_000  # 0.36 s
 PATIENCE_S = 60 + 15 * KILLS
 
