@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import eq
+from statistics import fmean
 
 import torch
 from torch import Tensor
@@ -17,8 +18,8 @@ from pengi_stream.options import DecodingOptions
 from pengi_stream.types import Request
 
 MOST_KEPT = 4096  # texts: one for each stream and prompt; those asked about longest ago are forgotten
-LIKELY = 0.5  # share of a stream's last text that must have been said before for the whole of it to be offered
-WORTHWHILE = 0.5  # share of a batch's texts that must be offered: reading a draft costs as much as writing a few tokens
+LIKELY = 0.5  # share of a stream's last text that a draft must have saved, or would have, for the next to be offered
+WORTHWHILE = 0.75  # the same, in the mean over a batch: reading drafts costs as much as writing a few tokens
 
 Tokens = tuple[int, ...]
 _Key = tuple[str, str, DecodingOptions]
@@ -29,6 +30,9 @@ class _Said:
     text: Tokens
     again: float
     """Share of `text` that a draft of the one before would have saved"""
+
+
+_NOTHING = _Said((), 0)
 
 
 class Drafts:
@@ -42,9 +46,10 @@ class Drafts:
 
     def offer(self, requests: Sequence[Request]) -> list[Tokens]:
         """A draft for each request, () where there is none; for greedy search."""
-        said = [self._last.get(_key(request)) for request in requests]
-        drafts = [last.text if last and last.again >= LIKELY else () for last in said]
-        return drafts if sum(map(bool, drafts)) >= WORTHWHILE * len(drafts) else [()] * len(drafts)
+        said = [self._last.get(_key(request), _NOTHING) for request in requests]
+        if fmean(last.again for last in said) < WORTHWHILE:
+            return [()] * len(said)
+        return [last.text if last.again >= LIKELY else () for last in said]
 
     def learn(self, requests: Sequence[Request], decoded: Decoded, drafts: Sequence[Tokens]) -> None:
         """Keep what was said, and count what `drafts` saved."""

@@ -120,20 +120,21 @@ def decoded(*texts: list[int]) -> Decoded:
     return Decoded(tokens, lengths, torch.zeros(len(texts), 1))
 
 
-def test_a_text_that_had_changed_by_more_than_half_is_not_offered(model: PengiModel, ask: Ask) -> None:
+def test_a_text_that_shared_too_little_with_the_one_before_is_not_offered(model: PengiModel, ask: Ask) -> None:
     drafts, request = Drafts(STOP), ask(model, 0, CAPTION)
-    for text, offered in [([1, 2, 3, STOP], ()), ([1, 2, 4, STOP], (1, 2, 4)), ([5, 2, 4, STOP], ())]:
+    said = [([1, 2, 3, 4, STOP], ()), ([1, 2, 3, 5, STOP], (1, 2, 3, 5)), ([1, 2, 6, 5, STOP], ())]
+    for text, offered in said:
         drafts.learn([request], decoded(text), [()])
         assert drafts.offer([request]) == [offered]
 
 
-def test_a_batch_of_which_less_than_half_has_a_draft_is_offered_none(model: PengiModel, ask: Ask) -> None:
+def test_a_batch_in_which_too_few_drafts_would_hold_is_offered_none(model: PengiModel, ask: Ask) -> None:
     drafts = Drafts(STOP)
-    steady, new, newer = (of_stream(ask(model, 0, CAPTION), stream) for stream in "abc")
-    for _ in range(2):
-        drafts.learn([steady], decoded([1, 2, STOP]), [()])
-    assert drafts.offer([steady, new]) == [(1, 2), ()]
-    assert drafts.offer([steady, new, newer]) == [(), (), ()]
+    *steady, new, newer = (of_stream(ask(model, 0, CAPTION), stream) for stream in "abcde")
+    for request in [*steady, *steady]:
+        drafts.learn([request], decoded([1, 2, STOP]), [()])
+    assert drafts.offer([*steady, new]) == [(1, 2)] * 3 + [()]
+    assert drafts.offer([*steady, new, newer]) == [()] * 5
 
 
 def test_the_texts_of_the_streams_asked_about_longest_ago_are_forgotten(model: PengiModel, ask: Ask) -> None:
