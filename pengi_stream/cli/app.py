@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pengi_stream.cli import (
+    bench,
     caption,
     check,
     convert,
@@ -44,6 +45,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show traceback
 
 
 app.command("run")(run.run)
+app.add_typer(bench.bench)
 app.command("caption")(caption.caption)
 app.command("ingest")(ingest.ingest)
 app.command("listen")(listen.listen)

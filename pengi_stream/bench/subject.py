@@ -1,0 +1,88 @@
+"""The model that is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+
+from pengi_stream.bench.arithmetic import Arithmetic, count
+from pengi_stream.clock import SystemClock
+from pengi_stream.models.fake import FakeModelConfig
+from pengi_stream.models.pengi import PengiModelConfig
+from pengi_stream.models.pengi.checkpoint import Checkpoint, load_checkpoint
+from pengi_stream.models.pengi.model import PengiModel
+from pengi_stream.models.pengi.placement import devices_of, dtype_of
+from pengi_stream.protocols import AudioLanguageModel
+
+FAKE = "fake"
+NO_TOKEN = -1  # what no model writes
+
+
+class ObservedPengi(PengiModel):
+    """Pengi, whose mapper can be timed, and which can be told to write on behind the stop token."""
+
+    def __init__(
+        self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, *, ignore_stop: bool = False
+    ) -> None:
+        super().__init__(checkpoint, device, dtype)
+        if ignore_stop:
+            self._stop_token = NO_TOKEN
+
+    @contextmanager
+    def mapper_times(self) -> Iterator[list[float]]:
+        """Seconds of each call of the mapper inside."""
+        clock, took_s, began_s = SystemClock(), list[float](), list[float]()
+
+        def now_s() -> float:
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            return clock.monotonic_s()
+
+        mapper = self._network.audio_mapper
+        hooks = [
+            mapper.register_forward_pre_hook(lambda *_: began_s.append(now_s())),
+            mapper.register_forward_hook(lambda *_: took_s.append(now_s() - began_s.pop())),
+        ]
+        try:
+            yield took_s
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model, and how much it must compute, where that is known."""
+
+    name: str
+    """Its dtype"""
+    model: AudioLanguageModel
+    arithmetic: Arithmetic | None = None
+    config: str = ""
+    """Of the published code: base or base_no_text_enc"""
+    prompt_tokens: Callable[[str], int] = field(default=len)
+
+
+def load(checkpoint: str, dtype: str = "auto", device: str = "auto", *, ignore_stop: bool = False) -> Subject:
+    """`fake`, `mini` or a checkpoint folder. Raises CheckpointError and ConfigError."""
+    if checkpoint == FAKE:
+        return Subject(FAKE, FakeModelConfig(type="fake").build())
+    wanted = PengiModelConfig.model_validate(
+        {"type": "pengi", "checkpoint": checkpoint, "device": device, "dtype": dtype}
+    )
+    places = devices_of([cast("str", wanted.device)])
+    precision = dtype_of(wanted.dtype, places)
+    loaded = load_checkpoint(checkpoint)
+    arithmetic = count(loaded.config, loaded.network)
+    model = ObservedPengi(loaded, places[0], precision, ignore_stop=ignore_stop)
+    return Subject(
+        str(precision).removeprefix("torch."),
+        model,
+        arithmetic,
+        "base_no_text_enc" if loaded.config.text.type == "mapped_tokens" else "base",
+        lambda prompt: int(model.prompt_embeddings([prompt])[2][0]),
+    )
