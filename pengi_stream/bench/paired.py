@@ -60,9 +60,9 @@ class Trial(Generic[Run]):
         return Spread.of([figure(run) / figure(other) for run, other in zip(self.runs, to.runs, strict=True)])
 
 
-def take_turns(trials: Sequence[Trial[Any]], repeats: int) -> None:
+def take_turns(trials: Sequence[Trial[Any]], repeats: int, *, warm_up: bool = True) -> None:
     """Call all of `trials` once to warm up, then all in each repeat, forth and back by turns. Blocks."""
-    for trial in trials:
+    for trial in trials if warm_up else ():
         trial.call(WARM_UP)
     order = list(trials)
     for repeat in range(1, repeats + 1):

@@ -42,6 +42,11 @@ def milliseconds(found: Percentiles) -> str:
     return " / ".join(number(1000 * seconds) for seconds in (found.p50_s, found.p95_s, found.p99_s))
 
 
+def sizes(histogram: dict[str, int]) -> str:
+    """`16: 40, 8: 2`, the most frequent first."""
+    return ", ".join(f"{size}: {count}" for size, count in sorted(histogram.items(), key=lambda item: -item[1]))
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     """All but the first column are figures."""
     made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE)

@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pengi_stream.cli.common import HopS
+from pengi_stream.config import BatchConfig, WindowConfig
 from pengi_stream.errors import ConfigError
 from pengi_stream.logging import configure_logging
-from pengi_stream.options import DecodingOptions
+from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.prompts import TASKS
 
 if TYPE_CHECKING:
     from pengi_stream.bench.compare import Published
+    from pengi_stream.bench.piped import Asked
     from pengi_stream.bench.subject import Subject
+    from pengi_stream.protocols import AudioLanguageModel
+
+DEMO = Path("pipelines/demo.flac")
 
 bench = typer.Typer(
     name="bench", help="Measure how fast models and pipelines are on this machine.", no_args_is_help=True
@@ -26,11 +33,14 @@ Model = Annotated[str, typer.Option("--model", help="mini, a checkpoint folder, 
 Dtypes = Annotated[
     str, typer.Option("--dtype", metavar="A,B", help="auto, float32, bfloat16; of several, each is measured by turns.")
 ]
+Dtype = Annotated[str, typer.Option("--dtype", help="auto, float32 or bfloat16.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
 Batches = Annotated[str, typer.Option("--batches", metavar="N,N", help="Requests in a batch.")]
 Beams = Annotated[int, typer.Option("--beams", min=1)]
 Tokens = Annotated[int, typer.Option("--max-new-tokens", min=1)]
 IgnoreStop = Annotated[bool, typer.Option("--ignore-stop", help="Every text has all its tokens.")]
+MaxBatchSize = Annotated[int, typer.Option(min=1)]
+MaxWaitS = Annotated[float, typer.Option(min=0, help="A request waits so long for others to share its batch.")]
 Repeats = Annotated[int, typer.Option("--repeats", min=1, help="After one to warm up; all cases take turns in each.")]
 Recording = Annotated[Path | None, typer.Option("--sound", help="A recording to cut windows from; default: noise.")]
 Json = Annotated[Path | None, typer.Option("--json", help="A file for all figures.")]
@@ -88,6 +98,103 @@ def model(  # noqa: PLR0913  the options of a command
         report.write_json(json, "model", settings, figures)
     if plot:
         report.write_plot(plot, lambda figure: model_report.draw(figures, figure))
+
+
+@bench.command("pipeline")
+def pipeline(  # noqa: PLR0913  the options of a command
+    *,
+    name: Model = "mini",
+    dtype: Dtype = "auto",
+    device: Device = "auto",
+    beams: Beams = 1,
+    max_new_tokens: Tokens = 30,
+    ignore_stop: IgnoreStop = False,
+    windows: Annotated[int, typer.Option(min=1, help="In each run.")] = 192,
+    max_batch_size: MaxBatchSize = 16,
+    max_wait_s: MaxWaitS = 0.25,
+    hop_s: HopS = None,
+    quiet_s: Annotated[float, typer.Option(min=2, help="Seconds at low load, for each latency.")] = 15.0,
+    repeats: Repeats = 5,
+    sound: Recording = None,
+    json: Json = None,
+    plot: Plot = None,
+) -> None:
+    """Time the same windows without and with a pipeline around the model, and the latency that it adds at low load."""
+    from pengi_stream.bench import pipeline_report, report
+    from pengi_stream.bench.pipeline import Load, measure
+    from pengi_stream.bench.sound import load_sound
+    from pengi_stream.bench.subject import load
+
+    if plot:
+        report.new_figure()
+    configure_logging("warning")
+    direct, piped = (load(name, dtype, device, ignore_stop=ignore_stop).model for _ in range(2))
+    batch = BatchConfig(max_batch_size=max_batch_size, max_wait_s=max_wait_s)
+    asked = _asked(piped, DecodingOptions(beams=beams, max_new_tokens=max_new_tokens), batch, hop_s)
+    figures = measure(Load(direct, asked, load_sound(sound, direct.sample_rate), windows, repeats), quiet_s)
+    report.tell(pipeline_report.tables(figures), report.machine_note(figures.machine, figures.peak_memory_mb))
+    settings = {"model": name, "beams": beams, "max_new_tokens": max_new_tokens, "max_batch_size": max_batch_size}
+    if json:
+        report.write_json(json, "pipeline", settings, figures)
+    if plot:
+        report.write_plot(plot, lambda figure: pipeline_report.draw(figures, figure))
+
+
+@bench.command("feeds")
+def feeds(  # noqa: PLR0913  the options of a command
+    *,
+    name: Model = "mini",
+    dtype: Dtype = "auto",
+    device: Device = "auto",
+    p95: Annotated[float, typer.Option(min=0.001, help="Seconds from a window's end to its event, at most.")] = 1.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Of each trial.")] = 40.0,
+    start: Annotated[int, typer.Option("--feeds", min=1, help="To begin with.")] = 50,
+    step: Annotated[int, typer.Option(min=1, help="How exactly the number is found.")] = 10,
+    max_new_tokens: Tokens = 30,
+    max_batch_size: MaxBatchSize = 16,
+    max_wait_s: MaxWaitS = 0.25,
+    hop_s: HopS = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Of the number that was found.")] = 3,
+    sound: Annotated[Path, typer.Option("--sound", help="A recording; each feed begins somewhere in it.")] = DEMO,
+    json: Json = None,
+    plot: Plot = None,
+) -> None:
+    """Find how many live feeds a model answers in time, one caption a window; each trial takes --seconds."""
+    from pengi_stream.bench import feeds_report, report
+    from pengi_stream.bench.feeds import Sweep, sweep
+    from pengi_stream.bench.sound import load_sound
+    from pengi_stream.bench.subject import load
+
+    if plot:
+        report.new_figure()
+    configure_logging("error")
+    subject = load(name, dtype, device)
+    batch = BatchConfig(max_batch_size=max_batch_size, max_wait_s=max_wait_s)
+    asked = _asked(subject.model, DecodingOptions(max_new_tokens=max_new_tokens), batch, hop_s)
+    heard = load_sound(sound, subject.model.sample_rate)
+    subject.model.warmup()
+    figures = sweep(
+        Sweep(asked, heard, seconds, p95, start, step, repeats),
+        lambda trial: typer.echo(feeds_report.line(trial), err=True),
+    )
+    memory_mb = max(trial.memory_mb for trial in figures.trials)
+    report.tell(
+        feeds_report.tables(figures), feeds_report.result(figures), report.machine_note(figures.machine, memory_mb)
+    )
+    settings = {"model": name, "seconds": seconds, "max_batch_size": max_batch_size, "max_wait_s": max_wait_s}
+    if json:
+        report.write_json(json, "feeds", settings, figures)
+    if plot:
+        report.write_plot(plot, lambda figure: feeds_report.draw(figures, figure))
+
+
+def _asked(model: AudioLanguageModel, options: DecodingOptions, batch: BatchConfig, hop_s: float | None) -> Asked:
+    """A pipeline that asks for a caption of each window."""
+    from pengi_stream.bench.piped import Asked
+    from pengi_stream.runtime.build import window_spec
+
+    windows = window_spec(WindowConfig(hop_s=hop_s, tail="drop"), model)
+    return Asked(model, windows, (Prompt("caption", TASKS["caption"], options),), batch)
 
 
 @contextmanager
