@@ -13,6 +13,8 @@ from pengi_stream.plugins import PluginConfig
 from pengi_stream.types import Batch, Generation, Request, Samples, WindowGrid
 
 FLOOR = 1e-5  # -100 dBFS
+TIE = 1e-3
+"""Strengths that differ by less, as a part of the largest, are equal: a replay changes the last bits of samples"""
 
 
 class FakeModelConfig(PluginConfig):
@@ -61,7 +63,8 @@ class FakeModel:
 
     def _facts(self, samples: Samples) -> tuple[float, float]:
         level_dbfs = 20 * float(np.log10(max(FLOOR, float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))))))
-        strongest = int(np.argmax(np.abs(np.fft.rfft(samples))))
+        strengths = np.abs(np.fft.rfft(samples))
+        strongest = int(np.argmax(strengths >= (1 - TIE) * strengths.max()))
         return level_dbfs, strongest * self.sample_rate / len(samples)
 
 
