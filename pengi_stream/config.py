@@ -155,6 +155,11 @@ class PipelineConfig(FrozenModel):
             required = [sink for sink in self.sinks if sink.required]
             if trouble := trouble_with_exactly_once(self.sources, required, self.dead_letters):
                 raise ValueError(f"delivery.guarantee: {trouble}")
+            if forgetful := [prompt.id for prompt in self.prompts if prompt.novelty is not None]:
+                raise ValueError(
+                    f"delivery.guarantee: exactly_once, and novelty in {', '.join(forgetful)}: what was said before a "
+                    "restart is forgotten, so texts would differ from an undisturbed run's; leave one of the two out"
+                )
         return self
 
 

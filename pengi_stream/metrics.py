@@ -114,6 +114,9 @@ class Metrics:
         self.draft_tokens_held = Counter(
             "pengi_stream_draft_tokens_held", "Tokens of drafts that held: steps saved", registry=self.registry
         )
+        self.repeated = Counter(
+            "pengi_stream_repeated", "Answers of an earlier window given again", registry=self.registry
+        )
         self.latency_s = Histogram(
             "pengi_stream_latency_seconds",
             "From a window's last sample to its event being durable",

@@ -54,5 +54,8 @@ class Prompt:
     """Close-ended prompt: these are ranked, nothing is generated."""
     threshold: float = 0.0
     """Events with less confidence are not emitted."""
+    novelty: float | None = None
+    """A window that is less than this from the last one that was asked about, by the cosine distance of their
+    embeddings (0 to 2), gets the answer of that again. None: each window is asked about."""
     streams: tuple[str, ...] = ("*",)
     """Patterns (fnmatch) of the stream ids that are asked."""

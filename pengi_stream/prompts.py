@@ -46,6 +46,9 @@ class PromptConfig(FrozenModel):
     """Additional text between prompt and answer; begin it with a space."""
     stop: tuple[str, ...] = ()
     """The text ends before the first of these."""
+    novelty: float | None = Field(default=None, gt=0, le=2)
+    """A window that is less than this from the last one that was asked about, by the cosine distance of their
+    embeddings (0 to 2), gets the answer of that again; its event says `repeated`. Null: each window is asked about."""
     streams: tuple[str, ...] = ("*",)
 
     @model_validator(mode="after")
@@ -94,5 +97,6 @@ class PromptConfig(FrozenModel):
             options=self._options(),
             labels=self.labels,
             threshold=self.threshold,
+            novelty=self.novelty,
             streams=self.streams,
         )

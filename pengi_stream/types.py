@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pengi_stream.options import DecodingOptions, Prompt
 
 Samples = NDArray[np.float32]
-
 NS_PER_S = 1_000_000_000
 
 
@@ -41,8 +40,7 @@ class TimeMap:
 
     def at(self, sample: int | Fraction) -> int:
         """UTC in nanoseconds of `sample`, counted at the source's rate; exact, so independent of frame sizes."""
-        offset = Fraction(sample - self.anchor_sample) * NS_PER_S / Fraction(self.rate)
-        return self.anchor_ns + round(offset)
+        return self.anchor_ns + round(Fraction(sample - self.anchor_sample) * NS_PER_S / Fraction(self.rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +276,8 @@ class Generation:
     """Close-ended prompts: a score per label, their sum is 1."""
     tokens: int = 0
     """Tokens that were generated."""
+    repeated: bool = False
+    """The answer about an earlier window, from which this one hardly differs: see `Prompt.novelty`."""
 
 
 EventType = Literal["pengi_stream.text", "pengi_stream.gap", "pengi_stream.source", "pengi_stream.drop"]

@@ -90,6 +90,10 @@ def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
         ),
         (exactly_once(sinks=[{**KAFKA, "topic": "a"}, {**KAFKA, "topic": "b"}]), ["one sink", "found 1 and 2"]),
         (
+            exactly_once(prompts=[{"id": "steady", "task": "caption", "novelty": 0.1}]),
+            ["exactly_once, and novelty in steady", "leave one of the two out"],
+        ),
+        (
             exactly_once(sinks=[{**KAFKA, "topic": "a", "bootstrap_servers": ["b:9092"]}]),
             ["one cluster", "found a:9092; b:9092"],
         ),
@@ -170,3 +174,4 @@ def test_a_prompt_says_how_its_text_is_decoded() -> None:
     options = {"max_new_tokens": 9, "temperature": 0.5, "top_p": 0.9, "seed": 4, "add_text": " and", "stop": ["."]}
     [prompt] = parsed({**MINIMAL, "prompts": [{"id": "a", "task": "tags", **options}]}).prompts
     assert prompt.build().options == DecodingOptions(1, 9, 0.5, 0.9, 4, " and", (".",))
+    assert prompt.build().novelty is None

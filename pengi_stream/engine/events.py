@@ -55,6 +55,8 @@ def text_event(generation: Generation, pipeline: str, model_identity: str, proce
     }
     if generation.scores is not None:
         data["scores"] = {label: round(score, DIGITS) for label, score in generation.scores.items()}
+    if generation.repeated:
+        data["repeated"] = True
     if origin := window.origin or window.position:
         data["origin"] = _origin(origin)
     kind: EventType = "pengi_stream.text"

@@ -181,6 +181,7 @@ class Inference:
             for request in batch.requests:
                 yield from self._run(Batch((request,)))
             return
+        self.metrics.repeated.inc(sum(generation.repeated for generation in generations))
         for generation in generations:
             yield Part(generation.request.window, self._events(generation), "generated")
 

@@ -58,6 +58,13 @@ def test_a_text_that_came_from_kafka_says_from_which_record_on() -> None:
     assert event.data["origin"] == {"topic": "audio-in", "partition": 3, "offset": 41}
 
 
+def test_an_answer_that_is_given_again_says_so_and_has_the_id_that_a_new_one_would_have() -> None:
+    prompt = replace(PROMPT, novelty=0.1)
+    again = text_event(replace(GENERATION, request=Request(WINDOW, prompt), repeated=True), "kitchen", "mini", 1)
+    assert again.data["repeated"] is True
+    assert again.id == text_event(GENERATION, "kitchen", "mini", 1).id
+
+
 def test_a_repeat_has_the_same_id_whatever_was_said_and_when() -> None:
     again = replace(GENERATION, text="gunshot", confidence=0.9)
     assert text_event(GENERATION, "kitchen", "mini", 1).id == text_event(again, "cellar", "mini", 2).id

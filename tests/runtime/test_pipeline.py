@@ -12,6 +12,7 @@ import pytest
 from pengi_stream.clock import Deadline
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import ModelError, SinkError, SourceError
+from pengi_stream.metrics import Metrics
 from pengi_stream.models.fake import FakeModelConfig
 from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel
@@ -191,6 +192,27 @@ def test_a_model_that_fails_on_everything_ends_the_run_with_its_error() -> None:
     stream = Stream("a")
     outcome = pipeline([*tone(stream, 3.0), StreamEnd(stream)], [required(ListSink())], model=Moody(None)).run()
     assert "out of patience" in outcome.errors[0]
+
+
+class Repeating(Moody):
+    """Says of each answer that it was given before, and wants to count."""
+
+    metrics: Metrics | None = None
+
+    def generate(self, batch: Batch) -> list[Generation]:
+        return [replace(made, repeated=True) for made in super().generate(batch)]
+
+    def measure(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+
+
+def test_answers_that_are_given_again_are_counted_and_say_so_and_a_model_counts_what_it_likes() -> None:
+    stream, sink, model = Stream("a"), ListSink(), Repeating(set())
+    run = pipeline([*tone(stream, 3.0), StreamEnd(stream)], [required(sink)], model=model)
+    assert run.run().ok
+    assert [event.data["repeated"] for event in texts(sink)] == [True] * 5
+    assert run.metrics.registry.get_sample_value("pengi_stream_repeated_total") == 5
+    assert model.metrics is run.metrics
 
 
 class Lazy(Moody):

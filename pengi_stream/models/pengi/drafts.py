@@ -30,9 +30,11 @@ class _Said:
     text: Tokens
     again: float
     """Share of `text` that a draft of the one before would have saved"""
+    first_sample: int
+    """Of its window"""
 
 
-_NOTHING = _Said((), 0)
+_NOTHING = _Said((), 0, 0)
 
 
 class Drafts:
@@ -45,8 +47,10 @@ class Drafts:
         """Where drafts are counted"""
 
     def offer(self, requests: Sequence[Request]) -> list[Tokens]:
-        """A draft for each request, () where there is none; for greedy search."""
-        said = [self._last.get(_key(request), _NOTHING) for request in requests]
+        """A draft for each request, () where there is none; for greedy search.
+
+        A stream that begins again has said nothing yet: what is asked twice is computed alike, to the last digit."""
+        said = [self._before(request) for request in requests]
         if fmean(last.again for last in said) < WORTHWHILE:
             return [()] * len(said)
         return [last.text if last.again >= LIKELY else () for last in said]
@@ -58,11 +62,19 @@ class Drafts:
             text = tuple(token for token in tokens[:length] if token != self._stop_token)
             key = _key(request)
             before = self._last.pop(key, None)
-            self._last[key] = _Said(text, _shared(before.text, text) / max(1, len(text)) if before else 0)
+            again = _shared(before.text, text) / max(1, len(text)) if before else 0
+            self._last[key] = _Said(text, again, request.first_sample)
             if draft:
                 self._count(draft, text)
         while len(self._last) > MOST_KEPT:
             del self._last[next(iter(self._last))]
+
+    def _before(self, request: Request) -> _Said:
+        said = self._last.get(_key(request), _NOTHING)
+        if said.first_sample < request.first_sample:
+            return said
+        self._last.pop(_key(request), None)
+        return _NOTHING
 
     def _count(self, draft: Tokens, text: Tokens) -> None:
         if self.metrics is not None:

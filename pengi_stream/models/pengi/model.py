@@ -19,6 +19,7 @@ from pengi_stream.models.pengi.context import Context
 from pengi_stream.models.pengi.decoding import bucket, decode
 from pengi_stream.models.pengi.drafts import Drafts, Tokens, padded_drafts
 from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.models.pengi.novelty import Novelty
 from pengi_stream.models.pengi.packed import pack
 from pengi_stream.models.pengi.prompts import prompt_reader
 from pengi_stream.models.pengi.ranking import Ranker
@@ -52,18 +53,21 @@ class PengiModel:
         self._ranker = Ranker(
             language_model, self._reader, self._tokenizer, self._stop_token, checkpoint.config.ranking
         )
+        self._novelty = Novelty(lambda windows: self._reader.embeddings(windows)[0])
         self._drafts = Drafts(self._stop_token)
         self._confidence = Confidence(checkpoint.config.confidence, language_model, self._reader.silent)
 
     def generate(self, batch: Batch) -> list[Generation]:
         """See `AudioLanguageModel.generate`."""
-        requests = batch.requests
-        padded = [*requests, *[requests[-1]] * (bucket(len(requests)) - len(requests))]
         with _computing():
-            context = self._read(padded)
-            if batch.labels:
-                return self._rank(requests, context, [request.prompt.text for request in padded])
-            return self._write(requests, padded, context)
+            return self._novelty.answer(batch.requests, self._answer)
+
+    def _answer(self, requests: Sequence[Request]) -> list[Generation]:
+        padded = [*requests, *[requests[-1]] * (bucket(len(requests)) - len(requests))]
+        context = self._read(padded)
+        if requests[0].prompt.labels:
+            return self._rank(requests, context, [request.prompt.text for request in padded])
+        return self._write(requests, padded, context)
 
     def measure(self, metrics: Metrics) -> None:
         """See `Measured.measure`."""

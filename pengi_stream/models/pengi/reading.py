@@ -32,15 +32,15 @@ class Reader:
         self._prompts = prompts
         self._device = device
         self._encoder = window_encoder(network.audio_encoder, device)
-        self._prefixes: WeakKeyDictionary[Window, Tensor] = WeakKeyDictionary()
-        """Of the windows that are still in use"""
+        self._heard: WeakKeyDictionary[Window, tuple[Tensor, Tensor]] = WeakKeyDictionary()
+        """Embeddings and prefixes of the windows that are still in use"""
 
     def read(self, windows: Sequence[Window], prompts: Sequence[str], add_text: str = "") -> Context:
         """Audio, then prompt, then `add_text`: a row for each window and its prompt. Raises ModelError."""
         each = list(dict.fromkeys(windows))
         index = {window: row for row, window in enumerate(each)}
         rows = torch.tensor([index[window] for window in windows], device=self._device)
-        return self._behind(self.prefixes(each), rows, prompts, add_text)
+        return self._behind(self.embeddings(each)[1], rows, prompts, add_text)
 
     def silent(self, prompts: Sequence[str], add_text: str = "") -> Context:
         """As `read`, behind no audio."""
@@ -51,16 +51,13 @@ class Reader:
         """What the mapper maps (windows, embedding_size), and what it maps it to (windows, prefix_length, width).
 
         Raises ModelError."""
-        encoded, mapper = self._encoded(windows), self._network.audio_mapper
-        return mapper.embedding(encoded), mapper(encoded)
-
-    def prefixes(self, windows: Sequence[Window]) -> Tensor:
-        """(windows, prefix_length, width). Raises ModelError."""
-        new = [window for window in windows if window not in self._prefixes]
+        new = [window for window in dict.fromkeys(windows) if window not in self._heard]
         if new:
-            for window, prefix in zip(new, self._network.audio_mapper(self._encoded(new)), strict=True):
-                self._prefixes[window] = prefix.clone()
-        return torch.stack([self._prefixes[window] for window in windows])
+            encoded, mapper = self._encoded(new), self._network.audio_mapper
+            for window, embedding, prefix in zip(new, mapper.embedding(encoded), mapper(encoded), strict=True):
+                self._heard[window] = embedding.clone(), prefix.clone()
+        embeddings, prefixes = zip(*(self._heard[window] for window in windows), strict=True)
+        return torch.stack(embeddings), torch.stack(prefixes)
 
     def check_room(self, context: Context, tokens: int) -> None:
         """Raises ModelError where the language model has no positions for `tokens` behind `context`."""

@@ -32,8 +32,8 @@ def fresh(folder: Path) -> PengiModel:
     return PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32)
 
 
-def of_stream(request: Request, stream: str) -> Request:
-    return replace(request, window=replace(request.window, stream=Stream(stream)))
+def at(request: Request, step: int, stream: str = "a") -> Request:
+    return replace(request, window=replace(request.window, stream=Stream(stream), first_sample=step))
 
 
 def say(model: PengiModel | Replicas, *requests: Request) -> list[Generation]:
@@ -52,7 +52,7 @@ def test_streams_say_with_drafts_what_they_say_without(fresh: PengiModel, folder
     sounds = [0, 0, 0, 1, 1, 1, 0, 2, 2, 2, 2]
     for step in range(len(sounds)):
         requests = [
-            of_stream(ask(fresh, sounds[(step + shift) % len(sounds)], CAPTION), f"s{shift}") for shift in range(4)
+            at(ask(fresh, sounds[(step + shift) % len(sounds)], CAPTION), step, f"s{shift}") for shift in range(4)
         ]
         unheard = PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32)
         for found, expected in zip(say(fresh, *requests), say(unheard, *requests), strict=True):
@@ -66,7 +66,7 @@ def test_streams_say_with_drafts_what_they_say_without(fresh: PengiModel, folder
 def test_a_text_that_was_said_twice_is_offered_and_saves_its_steps(
     fresh: PengiModel, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics, request = Metrics(), ask(fresh, 0, CAPTION)
+    metrics = Metrics()
     fresh.measure(metrics)
     reads: list[tuple[int, int]] = []
     write = Context.write
@@ -76,7 +76,7 @@ def test_a_text_that_was_said_twice_is_offered_and_saves_its_steps(
         return write(self, model, tokens, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Context, "write", watched)
-    first, second, third = (say(fresh, request)[0] for _ in range(3))
+    first, second, third = (say(fresh, at(ask(fresh, 0, CAPTION), step))[0] for step in range(3))
     assert first.text == second.text == third.text
     assert first.tokens == 8
     assert reads == [(1, 1)] * 14 + [(1, 7)]
@@ -86,11 +86,11 @@ def test_a_text_that_was_said_twice_is_offered_and_saves_its_steps(
 def test_each_stream_and_prompt_has_a_draft_of_its_own(fresh: PengiModel, ask: Ask) -> None:
     metrics = Metrics()
     fresh.measure(metrics)
-    for _ in range(2):
-        say(fresh, of_stream(ask(fresh, 0, CAPTION), "a"), of_stream(ask(fresh, 1, EVENTS), "b"))
-    say(fresh, of_stream(ask(fresh, 0, EVENTS), "a"), of_stream(ask(fresh, 1, CAPTION), "b"))
+    for step in range(2):
+        say(fresh, at(ask(fresh, 0, CAPTION), step, "a"), at(ask(fresh, 1, EVENTS), step, "b"))
+    say(fresh, at(ask(fresh, 0, EVENTS), 2, "a"), at(ask(fresh, 1, CAPTION), 2, "b"))
     assert counts(metrics) == [0, 0, 0]
-    say(fresh, of_stream(ask(fresh, 0, CAPTION), "a"), of_stream(ask(fresh, 1, EVENTS), "b"))
+    say(fresh, at(ask(fresh, 0, CAPTION), 3, "a"), at(ask(fresh, 1, EVENTS), 3, "b"))
     assert counts(metrics)[:2] == [2, 2]
 
 
@@ -98,8 +98,8 @@ def test_each_stream_and_prompt_has_a_draft_of_its_own(fresh: PengiModel, ask: A
 def test_only_greedy_texts_are_drafted(fresh: PengiModel, ask: Ask, options: DecodingOptions) -> None:
     metrics = Metrics()
     fresh.measure(metrics)
-    for _ in range(4):
-        say(fresh, ask(fresh, 0, replace(CAPTION, options=options)))
+    for step in range(4):
+        say(fresh, at(ask(fresh, 0, replace(CAPTION, options=options)), step))
     assert counts(metrics) == [0, 0, 0]
 
 
@@ -108,9 +108,9 @@ def test_copies_of_a_model_count_together(folder: Path, ask: Ask) -> None:
     copies = [PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32) for _ in range(2)]
     replicas = Replicas([(str(number), copy) for number, copy in enumerate(copies)])
     replicas.measure(metrics)
-    for _ in range(3):
+    for step in range(3):
         for copy in copies:
-            say(copy, ask(copy, 0, CAPTION))
+            say(copy, at(ask(copy, 0, CAPTION), step))
     assert counts(metrics)[0] == 2
 
 
@@ -123,24 +123,34 @@ def decoded(*texts: list[int]) -> Decoded:
 def test_a_text_that_shared_too_little_with_the_one_before_is_not_offered(model: PengiModel, ask: Ask) -> None:
     drafts, request = Drafts(STOP), ask(model, 0, CAPTION)
     said = [([1, 2, 3, 4, STOP], ()), ([1, 2, 3, 5, STOP], (1, 2, 3, 5)), ([1, 2, 6, 5, STOP], ())]
-    for text, offered in said:
-        drafts.learn([request], decoded(text), [()])
-        assert drafts.offer([request]) == [offered]
+    for step, (text, offered) in enumerate(said):
+        drafts.learn([at(request, step)], decoded(text), [()])
+        assert drafts.offer([at(request, step + 1)]) == [offered]
+
+
+def test_a_stream_that_begins_again_has_said_nothing_yet(model: PengiModel, ask: Ask) -> None:
+    drafts, windows = Drafts(STOP), [at(ask(model, 0, CAPTION), step) for step in range(4)]
+    for request in windows[:2]:
+        drafts.learn([request], decoded([1, 2, STOP]), [()])
+    assert drafts.offer(windows[2:]) == [(1, 2)] * 2
+    assert drafts.offer(windows) == [()] * 4
+    assert drafts.offer(windows[2:]) == [()] * 2
 
 
 def test_a_batch_in_which_too_few_drafts_would_hold_is_offered_none(model: PengiModel, ask: Ask) -> None:
-    drafts = Drafts(STOP)
-    *steady, new, newer = (of_stream(ask(model, 0, CAPTION), stream) for stream in "abcde")
-    for request in [*steady, *steady]:
-        drafts.learn([request], decoded([1, 2, STOP]), [()])
+    drafts, request = Drafts(STOP), ask(model, 0, CAPTION)
+    for step in range(2):
+        for stream in "abc":
+            drafts.learn([at(request, step, stream)], decoded([1, 2, STOP]), [()])
+    *steady, new, newer = (at(request, 2, stream) for stream in "abcde")
     assert drafts.offer([*steady, new]) == [(1, 2)] * 3 + [()]
     assert drafts.offer([*steady, new, newer]) == [()] * 5
 
 
 def test_the_texts_of_the_streams_asked_about_longest_ago_are_forgotten(model: PengiModel, ask: Ask) -> None:
     drafts, request = Drafts(STOP), ask(model, 0, CAPTION)
-    first, *others = [of_stream(request, f"{number}") for number in range(MOST_KEPT + 1)]
-    for asked in [first, first, *others, *others]:
-        drafts.learn([asked], decoded([1, 2, STOP]), [()])
-    assert drafts.offer([first]) == [()]
-    assert drafts.offer(others) == [(1, 2)] * MOST_KEPT
+    first, *others = [f"{number}" for number in range(MOST_KEPT + 1)]
+    for stream in [first, first, *others, *others]:
+        drafts.learn([at(request, 0, stream)], decoded([1, 2, STOP]), [()])
+    assert drafts.offer([at(request, 1, first)]) == [()]
+    assert drafts.offer([at(request, 1, stream) for stream in others]) == [(1, 2)] * MOST_KEPT
