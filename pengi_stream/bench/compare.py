@@ -83,13 +83,19 @@ class _Measured:
         return [self.limit, *self.cases.values(), *([self.stages] if self.stages else [])]
 
 
-def compare(subjects: Sequence[Subject], plan: Plan, published: Published | None = None) -> ModelFigures:
-    """Measure `subjects` by turns; `published` asks the published code. Blocks for long. Raises PengiStreamError."""
+def compare(
+    subjects: Sequence[Subject],
+    plan: Plan,
+    published: Published | None = None,
+    told: Callable[[int], None] = lambda _: None,
+) -> ModelFigures:
+    """Measure `subjects` by turns; `published` asks the published code, `told` hears the number of each repeat that is
+    done. Blocks for long. Raises PengiStreamError."""
     measured = [_measured(subject, plan) for subject in subjects]
     first = subjects[0]
     theirs = _against_them(first, plan, published) if published else None
     trials = [trial for each in measured for trial in each.trials()]
-    take_turns([*trials, *([theirs] if theirs else [])], plan.repeats)
+    take_turns([*trials, *([theirs] if theirs else [])], plan.repeats, told=told)
     return ModelFigures(
         this_machine(),
         _peak_memory_mb(subjects),

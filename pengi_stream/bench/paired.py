@@ -60,8 +60,12 @@ class Trial(Generic[Run]):
         return Spread.of([figure(run) / figure(other) for run, other in zip(self.runs, to.runs, strict=True)])
 
 
-def take_turns(trials: Sequence[Trial[Any]], repeats: int, *, warm_up: bool = True) -> None:
-    """Call all of `trials` once to warm up, then all in each repeat, forth and back by turns. Blocks."""
+def take_turns(
+    trials: Sequence[Trial[Any]], repeats: int, *, warm_up: bool = True, told: Callable[[int], None] = lambda _: None
+) -> None:
+    """Call all of `trials` once to warm up, then all in each repeat, forth and back by turns. Blocks.
+
+    `told` hears the number of each repeat that is done."""
     for trial in trials if warm_up else ():
         trial.call(WARM_UP)
     order = list(trials)
@@ -69,3 +73,4 @@ def take_turns(trials: Sequence[Trial[Any]], repeats: int, *, warm_up: bool = Tr
         for trial in order:
             trial.runs.append(trial.call(repeat))
         order.reverse()
+        told(repeat)

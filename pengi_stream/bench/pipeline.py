@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -96,11 +96,12 @@ class _Took:
         return self.wall_s / self.windows
 
 
-def measure(load: Load, quiet_s: float) -> PipelineFigures:
-    """Both throughputs by turns, then latency for `quiet_s` at each waiting time; blocks. Raises PengiStreamError."""
+def measure(load: Load, quiet_s: float, told: Callable[[int], None] = lambda _: None) -> PipelineFigures:
+    """Both throughputs by turns, then latency for `quiet_s` at each waiting time. `told` hears the number of each
+    repeat that is done. Blocks. Raises PengiStreamError."""
     directly: Trial[_Took] = Trial(lambda repeat: _direct(load, _feeds(load, repeat)))
     piped: Trial[_Took] = Trial(lambda repeat: _piped(load, _feeds(load, repeat)))
-    take_turns([directly, piped], load.repeats)
+    take_turns([directly, piped], load.repeats, told=told)
     pairs = zip(directly.runs, piped.runs, strict=True)
     runs = [took.piped for took in piped.runs if took.piped is not None]
     machine = this_machine()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -85,7 +85,7 @@ def model(  # noqa: PLR0913  the options of a command
     heard = load_sound(sound, subjects[0].model.sample_rate)
     plan = Plan(heard, options, _sizes(batches), prompts, labels, repeats)
     with _published(checkout, subjects[0], ignore_stop=ignore_stop) as theirs:
-        figures = compare(subjects, plan, theirs)
+        figures = compare(subjects, plan, theirs, _progress(repeats))
     report.tell(model_report.tables(figures), report.machine_note(figures.machine, figures.peak_memory_mb))
     settings = {
         "model": name,
@@ -131,7 +131,9 @@ def pipeline(  # noqa: PLR0913  the options of a command
     direct, piped = (load(name, dtype, device, ignore_stop=ignore_stop).model for _ in range(2))
     batch = BatchConfig(max_batch_size=max_batch_size, max_wait_s=max_wait_s)
     asked = _asked(piped, DecodingOptions(beams=beams, max_new_tokens=max_new_tokens), batch, hop_s)
-    figures = measure(Load(direct, asked, load_sound(sound, direct.sample_rate), windows, repeats), quiet_s)
+    figures = measure(
+        Load(direct, asked, load_sound(sound, direct.sample_rate), windows, repeats), quiet_s, _progress(repeats)
+    )
     report.tell(pipeline_report.tables(figures), report.machine_note(figures.machine, figures.peak_memory_mb))
     settings = {"model": name, "beams": beams, "max_new_tokens": max_new_tokens, "max_batch_size": max_batch_size}
     if json:
@@ -206,6 +208,10 @@ def _published(checkout: Path | None, subject: Subject, *, ignore_stop: bool) ->
 
     with TemporaryDirectory() as folder, running(checkout, subject.config, Path(folder)) as code:
         yield lambda requests: code.ask(requests, ignore_stop=ignore_stop)
+
+
+def _progress(repeats: int) -> Callable[[int], None]:
+    return lambda repeat: typer.echo(f"{repeat} of {repeats} repeats done", err=True)
 
 
 def _sizes(batches: str) -> tuple[int, ...]:
