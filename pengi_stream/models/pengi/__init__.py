@@ -28,6 +28,9 @@ class PengiModelConfig(PluginConfig):
     free"""
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """auto is bfloat16 on GPUs and float32 where a CPU takes part; another dtype is another model identity"""
+    cuda_graphs: bool = False
+    """On GPUs, replay each step of decoding as one CUDA graph, a graph for each shape of a batch; elsewhere it changes
+    nothing"""
     prompt_normalization: PromptNormalization | None = None
     """Of prompt embeddings: published (not L2-normalised) or training (normalised), for models with a text encoder;
     without it, what the checkpoint's config says, which is published for the published checkpoints"""
@@ -63,5 +66,11 @@ class PengiModelConfig(PluginConfig):
         dtype = dtype_of(self.dtype, devices)
         keep_float32_exact()
         return [
-            PengiModel(load_checkpoint(self.checkpoint, self.prompt_normalization), device, dtype) for device in devices
+            PengiModel(
+                load_checkpoint(self.checkpoint, self.prompt_normalization),
+                device,
+                dtype,
+                cuda_graphs=self.cuda_graphs and device.type == "cuda",
+            )
+            for device in devices
         ]

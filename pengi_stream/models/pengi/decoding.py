@@ -12,6 +12,7 @@ from pengi_stream.models.pengi.greedy import Greedy
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.models.pengi.sampling import Sampling
 from pengi_stream.models.pengi.search import FILLER_TOKEN, Decoded, Search, repeated
+from pengi_stream.models.pengi.steps import FixedSteps, FreeText, Text
 from pengi_stream.options import DecodingOptions
 
 LARGEST_BUCKET = 32
@@ -77,6 +78,7 @@ def decode(
     stop_token: int,
     first_samples: Sequence[int] = (),
     drafts: Tensor | None = None,
+    fixed: FixedSteps | None = None,
 ) -> Decoded:
     """Write a text behind each row of `context`, `options.max_new_tokens` at most.
 
@@ -85,42 +87,55 @@ def decode(
 
     Greedy search may be offered `drafts` (batch, tokens), padded with NO_TOKEN: texts that it may well write. All of
     their tokens are read at once, and those that it would have written count as written.
+
+    With `fixed`, steps are computed in the buffers that it keeps.
     """
     batch, beams, longest = len(context.lengths), options.beams, options.max_new_tokens
     if options.greedy:
         nothing = context.lengths.new_zeros((batch, 0))
-        return _greedy(model, context, options, stop_token, nothing if drafts is None else drafts[:, : longest - 1])
+        offered = nothing if drafts is None else drafts[:, : longest - 1]
+        return _greedy(model, context, options, stop_token, offered, fixed)
     first = _logprobs(context.logits, options)
     search: Search = BeamSearch(first, beams, stop_token, longest)
     if options.top_p is not None:
         search = Sampling(first, options, first_samples, stop_token)
     seen = torch.ones(batch, beams, 0, dtype=torch.bool, device=context.lengths.device)
-    return _write(model, context.widened(beams * (longest - 1)), search, seen, options)
+    text = _text(model, context.widened(beams * (longest - 1)), beams, fixed)
+    return _write(text, search, seen, options)
 
 
 def _greedy(
-    model: LanguageModel, context: Context, options: DecodingOptions, stop_token: int, drafts: Tensor
+    model: LanguageModel,
+    context: Context,
+    options: DecodingOptions,
+    stop_token: int,
+    drafts: Tensor,
+    fixed: FixedSteps | None,
 ) -> Decoded:
     _, drafted = drafts.shape
-    text = context.widened(drafted + options.max_new_tokens - 1)
-    logits = text.logits_behind(model, drafts.clamp(min=0))
+    wide = context.widened(drafted + options.max_new_tokens - 1)
+    logits = wide.logits_behind(model, drafts.clamp(min=0))
     search = Greedy(_logprobs(logits, options), drafts, stop_token, options.max_new_tokens)
     held = torch.arange(drafted, device=drafts.device) < search.depths  # (batch, drafted)
-    return _write(model, text, search, held[:, None], options)
+    return _write(_text(model, wide, 1, fixed), search, held[:, None], options)
 
 
-def _write(model: LanguageModel, text: Context, search: Search, seen: Tensor, options: DecodingOptions) -> Decoded:
+def _text(model: LanguageModel, context: Context, beams: int, fixed: FixedSteps | None) -> Text:
+    return FreeText(model, context) if fixed is None else fixed.text(context, beams)
+
+
+def _write(text: Text, search: Search, seen: Tensor, options: DecodingOptions) -> Decoded:
     """Go on until all texts have ended; `seen` (batch, beams, written) behind the prefix. Rows leave by buckets."""
     batch, beams, _ = seen.shape
     itself = torch.eye(beams, dtype=torch.bool, device=seen.device).expand(batch, -1, -1)
     while left := int(search.running.sum()):
         if bucket(left) < batch:
             rows = search.running.to(torch.uint8).argsort(descending=True, stable=True)[: bucket(left)]
-            rest = _write(model, text.rows(rows), search.rows(rows), seen[rows], options)
+            rest = _write(text.rows(rows), search.rows(rows), seen[rows], options)
             return search.finalize().replaced(rows, rest)
         seen = torch.cat((seen, itself), dim=-1)
-        hidden = text.write(model, search.last_tokens, search.depths, seen)
-        origin = search.update(_logprobs(model.logits(hidden), options))
+        logits = text.logits(search.last_tokens, search.depths, seen)
+        origin = search.update(_logprobs(logits, options))
         seen = seen.gather(1, repeated(origin, seen))
     return search.finalize()
 

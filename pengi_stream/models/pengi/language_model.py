@@ -23,6 +23,14 @@ class Cache:
     used: int = 0
     """Slots that are filled, the same in each row"""
 
+    def put(self, layer: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep those of the tokens that are read, (batch, heads, tokens, head size), in the next slots of `layer`; then
+        those of all slots that they may look at."""
+        end = self.used + key.shape[2]
+        self.keys[layer, :, :, self.used : end] = key
+        self.values[layer, :, :, self.used : end] = value
+        return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
     def widened(self, slots: int) -> Cache:
         """A cache with room for so many more slots."""
         room = (0, 0, 0, slots)
@@ -43,10 +51,7 @@ class Attention(nn.Module):
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in self.c_attn(inputs).chunk(3, dim=-1)
         )
         if cache is not None:
-            end = cache.used + inputs.shape[1]
-            cache.keys[layer, :, :, cache.used : end] = key
-            cache.values[layer, :, :, cache.used : end] = value
-            key, value = cache.keys[layer, :, :, :end], cache.values[layer, :, :, :end]
+            key, value = cache.put(layer, key, value)
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
         return self.c_proj(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 

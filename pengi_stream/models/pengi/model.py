@@ -26,6 +26,7 @@ from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
 from pengi_stream.models.pengi.search import Decoded
 from pengi_stream.models.pengi.similarity import text_embeddings
+from pengi_stream.models.pengi.steps import FixedSteps
 from pengi_stream.options import Prompt
 from pengi_stream.types import Batch, Generation, Request, Stream, Window
 
@@ -35,7 +36,10 @@ FloatArray = NDArray[np.float32]
 class PengiModel:
     """One checkpoint on one device. One thread at a time."""
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, *, cuda_graphs: bool = False
+    ) -> None:
+        """With `cuda_graphs`, `device` is a GPU."""
         self._tokenizer = checkpoint.tokenizer
         self._prompt_tokenizer = checkpoint.prompt_tokenizer
         self.ranking = checkpoint.config.ranking
@@ -54,6 +58,7 @@ class PengiModel:
             language_model, self._reader, self._tokenizer, self._stop_token, checkpoint.config.ranking
         )
         self._novelty = Novelty(lambda windows: self._reader.embeddings(windows)[0])
+        self._fixed = FixedSteps(language_model) if cuda_graphs else None
         self._drafts = Drafts(self._stop_token)
         self._confidence = Confidence(checkpoint.config.confidence, language_model, self._reader.silent)
 
@@ -152,7 +157,7 @@ class PengiModel:
         self._reader.check_room(context, options.max_new_tokens)
         first_samples = [request.first_sample for request in requests]
         offered = padded_drafts(drafts, self.device) if drafts else None
-        return decode(model, context, options, self._stop_token, first_samples, offered)
+        return decode(model, context, options, self._stop_token, first_samples, offered, self._fixed)
 
     def _generations(
         self, requests: Sequence[Request], decoded: Decoded, confidences: Sequence[float]

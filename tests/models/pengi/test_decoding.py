@@ -15,6 +15,7 @@ from pengi_stream.models.pengi.decoding import bucket, decode
 from pengi_stream.models.pengi.greedy import NO_TOKEN
 from pengi_stream.models.pengi.language_model import Cache, LanguageModel
 from pengi_stream.models.pengi.search import Decoded
+from pengi_stream.models.pengi.steps import MOST_SHAPES, FixedSteps
 from pengi_stream.options import DecodingOptions
 
 ROWS, LONGEST, VOCABULARY = 16, 12, 50
@@ -121,6 +122,40 @@ def test_drafts_that_hold_are_read_at_once_and_no_token_is_written_alone() -> No
     with torch.inference_mode():
         decode(model, context, GREEDY, STOP, drafts=padded(right))
     assert model.computed == [(ROWS, LONGEST - 1)]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=["greedy", "beams", "sampled"])
+def test_steps_in_fixed_buffers_write_the_same_texts_again_and_again(options: DecodingOptions) -> None:
+    model, context = model_and_context()
+    steps = FixedSteps(model)
+    orders = [torch.arange(ROWS), torch.arange(ROWS).flip(0), torch.arange(4), torch.arange(ROWS)]
+    for rows in orders:
+        with torch.inference_mode():
+            fixed = decode(model, context.rows(rows), options, STOP, rows.tolist(), fixed=steps)
+        apart = [alone(row, options) for row in rows.tolist()]
+        assert texts(fixed) == [texts(each)[0] for each in apart]
+        torch.testing.assert_close(fixed.scores, torch.cat([each.scores for each in apart]), atol=1e-5, rtol=1e-5)
+
+
+@given(st.tuples(*(drafts_of(row) for row in range(ROWS))))
+@settings(max_examples=20, deadline=None)
+def test_drafts_hold_in_fixed_buffers_as_far_as_elsewhere(drafts: tuple[list[int], ...]) -> None:
+    model, context = model_and_context()
+    with torch.inference_mode():
+        drafted = decode(model, context, GREEDY, STOP, drafts=padded(list(drafts)), fixed=FixedSteps(model))
+    assert texts(drafted) == [texts(alone(row, GREEDY))[0] for row in range(ROWS)]
+
+
+def test_buffers_are_kept_by_shape_and_those_of_the_shapes_used_longest_ago_are_let_go() -> None:
+    model, _ = model_and_context()
+    steps = FixedSteps(model)
+    with torch.inference_mode():
+        first = steps.buffers(1, 1, 8)
+        assert steps.buffers(1, 1, 8) is first
+        for slots in range(9, 9 + MOST_SHAPES):
+            steps.buffers(1, 1, slots)
+        assert steps.buffers(1, 1, 8 + MOST_SHAPES) is steps.buffers(1, 1, 8 + MOST_SHAPES)
+        assert steps.buffers(1, 1, 8) is not first
 
 
 def test_a_draft_saves_as_many_steps_as_tokens_of_it_hold() -> None:

@@ -97,6 +97,21 @@ def test_a_gpu_says_in_float32_what_a_cpu_says(load: Load, windows: list[Window]
     assert most_apart(on_gpu, on_cpu) <= ACROSS_DEVICES
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [1, 3, 16])
+@pytest.mark.parametrize("prompt", PROMPTS[:2], ids=lambda prompt: prompt.id)
+def test_cuda_graphs_say_what_steps_without_them_say(
+    load: Load, windows: list[Window], size: int, prompt: Prompt
+) -> None:
+    device_or_skip("cuda:0")
+    graphs = PengiModelConfig(type="pengi", device="cuda:0", dtype="float32", cuda_graphs=True).build()
+    for start in range(0, len(windows), size):
+        part = windows[start : start + size]
+        replayed, plain = say(graphs, part, prompt), say(load("cuda:0"), part, prompt)
+        assert same_texts(replayed, plain) == 1
+        assert most_apart(replayed, plain) <= EXACT
+
+
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.id)
 def test_bfloat16_mostly_says_what_float32_says(
