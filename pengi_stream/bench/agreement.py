@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
 
 from pengi_stream.bench.model import Run
-from pengi_stream.models.pengi.config import RankingConfig
-from pengi_stream.models.pengi.model import PengiModel
-from pengi_stream.types import Generation
+from pengi_stream.bench.subject import ObservedPengi
+from pengi_stream.types import Request
 
-RULES = RankingConfig(length_normalized=True, prior_corrected=False, reworded=False)
+AT_ONCE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +23,21 @@ class Agreement:
     """Mean over all texts, in nats a token: how much less likely the first model finds them than its own"""
 
 
-def agreement(reference: PengiModel, expected: Sequence[Run], found: Sequence[Run]) -> Agreement:
-    """Of runs that heard the same windows. Computes for a moment. Raises ModelError."""
+def agreement(first: ObservedPengi, model: ObservedPengi, own: Sequence[Run], others: Sequence[Run]) -> Agreement:
+    """Of `own` runs of the `first` model and `others` of `model`, which heard the same windows.
+
+    What they do not agree about is asked again, to see its tokens. Computes for a while. Raises ModelError."""
     pairs = [
-        pair
-        for one, other in zip(expected, found, strict=True)
-        for pair in zip(one.answers, other.answers, strict=True)
+        pair for one, other in zip(own, others, strict=True) for pair in zip(one.answers, other.answers, strict=True)
     ]
-    lost = [_lost(reference, own, other) for own, other in pairs]
-    return Agreement(len(pairs), mean(own.text == other.text for own, other in pairs), mean(lost))
+    differing = [answer.request for answer, other in pairs if answer.text != other.text]
+    lost = 0.0
+    for start in range(0, len(differing), AT_ONCE):
+        lost += _lost(first, model, differing[start : start + AT_ONCE])
+    return Agreement(len(pairs), 1 - len(differing) / len(pairs), lost / len(pairs))
 
 
-def _lost(reference: PengiModel, own: Generation, other: Generation) -> float:
-    if own.text == other.text or not (own.text and other.text):
-        return 0.0
-    request = own.request
-    scores = reference.label_scores([request.window], request.prompt.text, (own.text, other.text), RULES)
-    return float(scores[0, 0] - scores[0, 1])
+def _lost(first: ObservedPengi, model: ObservedPengi, requests: Sequence[Request]) -> float:
+    """The sum over `requests`."""
+    texts = zip(requests, first.written(requests), model.written(requests), strict=True)
+    return sum(first.score(request, own) - first.score(request, other) for request, own, other in texts)

@@ -145,10 +145,10 @@ def _figures(
 
 
 def _agreement(measured: _Measured, first: _Measured, plan: Plan) -> Agreement | None:
-    reference = first.subject.model
-    if measured is first or not isinstance(reference, ObservedPengi):
+    reference, model = first.subject.model, measured.subject.model
+    if measured is first or not (isinstance(reference, ObservedPengi) and isinstance(model, ObservedPengi)):
         return None
-    return agreement(reference, first.cases[plan.largest].runs, measured.cases[plan.largest].runs)
+    return agreement(reference, model, first.cases[plan.largest].runs, measured.cases[plan.largest].runs)
 
 
 def _against(cases: Mapping[Case, Trial[Run]], theirs: Trial[tuple[Run, Run]]) -> dict[str, Spread]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -17,13 +17,15 @@ from pengi_stream.models.pengi.checkpoint import Checkpoint, load_checkpoint
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.placement import devices_of, dtype_of
 from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.types import Request
 
 FAKE = "fake"
 NO_TOKEN = -1  # what no model writes
 
 
 class ObservedPengi(PengiModel):
-    """Pengi, whose mapper can be timed, and which can be told to write on behind the stop token."""
+    """Pengi, whose mapper can be timed and whose tokens can be seen, and which can be told to write on behind the stop
+    token."""
 
     def __init__(
         self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, *, ignore_stop: bool = False
@@ -31,6 +33,20 @@ class ObservedPengi(PengiModel):
         super().__init__(checkpoint, device, dtype)
         if ignore_stop:
             self._stop_token = NO_TOKEN
+
+    def written(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Tokens of the text of each of `requests`, which share their options."""
+        with torch.inference_mode():
+            decoded = self._decode(self._read(requests), requests)
+        rows = zip(decoded.tokens[:, 0].tolist(), decoded.lengths[:, 0].tolist(), strict=True)
+        return [tokens[:length] for tokens, length in rows]
+
+    def score(self, request: Request, tokens: Sequence[int]) -> float:
+        """Mean log-probability of `tokens` as the text of `request`, in nats."""
+        text, model = torch.tensor([tokens], device=self.device), self._network.language_model
+        with torch.inference_mode():
+            logits = self._read([request]).widened(len(tokens) - 1).logits_behind(model, text[:, :-1])
+        return float(logits.float().log_softmax(dim=-1).gather(2, text[:, :, None]).mean())
 
     @contextmanager
     def mapper_times(self) -> Iterator[list[float]]:

@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from pengi_stream.bench.agreement import agreement
 from pengi_stream.bench.arithmetic import Arithmetic, of_tokens
 from pengi_stream.bench.compare import compare
-from pengi_stream.bench.model import Case, Plan
+from pengi_stream.bench.model import Case, Plan, Run
 from pengi_stream.bench.sound import fresh_windows, load_sound
-from pengi_stream.bench.subject import Subject, load
+from pengi_stream.bench.subject import ObservedPengi, Subject, load
 from pengi_stream.models.pengi.config import LanguageModelConfig
 from pengi_stream.models.pengi.language_model import LanguageModel
 from pengi_stream.options import DecodingOptions, Prompt
@@ -68,6 +69,23 @@ def test_another_dtype_is_compared_with_the_first_about_the_same_windows(subject
     assert first.agreement is None
     assert second.agreement is not None
     assert (second.agreement.texts, second.agreement.same, second.agreement.score_lost) == (2, 1, 0)
+
+
+def test_what_another_model_writes_is_less_likely_to_the_first_than_its_own_text(subject: Subject, plan: Plan) -> None:
+    first, second = (load("mini", dtype, "cpu").model for dtype in ("float32", "bfloat16"))
+    assert isinstance(first, ObservedPengi)
+    assert isinstance(second, ObservedPengi)
+    for layer in second._network.language_model.h:  # a damage that is large enough to be heard
+        layer.ln_1.weight.data.neg_()
+    requests = _requests(subject, plan).requests
+    own, other = (Run(4, (1.0,), tuple(model.generate(Batch(requests)))) for model in (first, second))
+    found = agreement(first, second, [own], [other])
+    assert found.texts == 4
+    assert found.same < 1
+    assert found.score_lost > 0
+    for request, tokens, answer in zip(requests, first.written(requests), own.answers, strict=True):
+        assert len(tokens) == answer.tokens
+        assert first.score(request, tokens) > first.score(request, tokens[::-1])
 
 
 def test_no_window_is_heard_twice(subject: Subject, plan: Plan) -> None:
