@@ -15,7 +15,6 @@ from pengi_stream.types import (
     Event,
     Generation,
     Position,
-    Request,
     SourceItem,
     WindowGrid,
     WindowItem,
@@ -145,19 +144,6 @@ class ConcurrentModel(AudioLanguageModel, Protocol):
 
     concurrency: int
     """Threads that may call `generate` at once"""
-
-
-@runtime_checkable
-class SteppingModel(AudioLanguageModel, Protocol):
-    """A model whose running batch requests may join and leave."""
-
-    def submit(self, requests: Sequence[Request]) -> None:
-        """Queue `requests`; does not compute."""
-        ...
-
-    def step(self) -> list[Generation]:
-        """Compute one step; the generations that it finished, perhaps none. Raises ModelError."""
-        ...
 
 
 @runtime_checkable

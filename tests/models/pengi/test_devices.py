@@ -21,6 +21,13 @@ from pengi_stream.types import Batch, Request
 CAPTION = Prompt("caption", "generate audio caption", DecodingOptions(max_new_tokens=8))
 
 
+def test_cuda_graphs_change_nothing_on_a_cpu(folder: Path, ask: Callable[[PengiModel, int, Prompt], Request]) -> None:
+    [plain] = PengiModelConfig(type="pengi", checkpoint=str(folder), device="cpu").copies()
+    [graphs] = PengiModelConfig(type="pengi", checkpoint=str(folder), device="cpu", cuda_graphs=True).copies()
+    batch = Batch(tuple(ask(plain, seed, CAPTION) for seed in range(3)))
+    assert graphs.generate(batch) == plain.generate(batch)
+
+
 @pytest.fixture
 def gpus(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Lets torch report so many GPUs."""
