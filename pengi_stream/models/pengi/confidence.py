@@ -77,7 +77,8 @@ class Confidence:
         index = torch.tensor([each.index(prompt) for prompt in prompts], device=lengths.device)
         silent = self._silence(each, add_text).rows(index)
         counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-        with_audio = _logprobs(self._model, context, tokens) * counted
+        known = None if decoded.logprobs is None else decoded.logprobs[:, 0]
+        with_audio = _logprobs(self._model, context, tokens) * counted if known is None else known
         gains = with_audio - _logprobs(self._model, silent, tokens) * counted
         likelihood, gain = with_audio.sum(dim=1) / lengths, gains.sum(dim=1) / lengths
         weights = gains.clamp(min=0)

@@ -22,10 +22,10 @@ class Greedy(Search):
         gained, tokens = logprobs.max(dim=-1)
         held = (tokens[:, :-1] == drafts) & (drafts != stop_token)
         written = functional.pad(held, (1, 0), value=True).cumprod(dim=1).bool()
-        self._totals = gained.masked_fill(~written, 0).sum(dim=1)
         self._lengths = written.sum(dim=1)
-        tokens = tokens.masked_fill(~written, FILLER_TOKEN)
-        self._tokens = functional.pad(tokens, (0, longest - tokens.shape[1]), value=FILLER_TOKEN)
+        room = (0, longest - tokens.shape[1])
+        self._tokens = functional.pad(tokens.masked_fill(~written, FILLER_TOKEN), room, value=FILLER_TOKEN)
+        self._gained = functional.pad(gained.masked_fill(~written, 0), room)
 
     @property
     def running(self) -> Tensor:
@@ -44,16 +44,17 @@ class Greedy(Search):
 
     def update(self, logprobs: Tensor) -> Tensor:
         """See `Search.update`."""
-        running = self.running
-        gained, tokens = logprobs[:, 0].max(dim=-1)
-        self._totals = self._totals + gained.masked_fill(~running, 0)
-        self._lengths = self._lengths + running
+        running = self.running[:, None]
+        gained, tokens = logprobs.max(dim=-1)
+        self._lengths = self._lengths + running[:, 0]
         place = self.depths
-        tokens = torch.where(running[:, None], tokens[:, None], self.last_tokens)
-        self._tokens = self._tokens.scatter(1, place, tokens)
+        self._tokens = self._tokens.scatter(1, place, torch.where(running, tokens, self._tokens.gather(1, place)))
+        self._gained = self._gained.scatter(1, place, torch.where(running, gained, self._gained.gather(1, place)))
         return torch.zeros_like(place)
 
     def finalize(self) -> Decoded:
         """The texts, as one beam each."""
-        tokens = self._tokens[:, : int(self._lengths.max())]
-        return Decoded(tokens[:, None], self._lengths[:, None], (self._totals / self._lengths)[:, None])
+        longest = int(self._lengths.max())
+        scores = self._gained.sum(dim=1) / self._lengths
+        tokens, logprobs = self._tokens[:, None, :longest], self._gained[:, None, :longest]
+        return Decoded(tokens, self._lengths[:, None], scores[:, None], logprobs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -157,7 +158,8 @@ class PengiModel:
         self._reader.check_room(context, options.max_new_tokens)
         first_samples = [request.first_sample for request in requests]
         offered = padded_drafts(drafts, self.device) if drafts else None
-        return decode(model, context, options, self._stop_token, first_samples, offered, self._fixed)
+        decoded = decode(model, context, options, self._stop_token, first_samples, offered, self._fixed)
+        return decoded if options.temperature == 1 else replace(decoded, logprobs=None)  # those are of other odds
 
     def _generations(
         self, requests: Sequence[Request], decoded: Decoded, confidences: Sequence[float]

@@ -20,6 +20,7 @@ class Decoded:
     tokens: Tensor  # (batch, beams, tokens), filled with FILLER_TOKEN behind their lengths
     lengths: Tensor  # (batch, beams), with the stop token
     scores: Tensor  # (batch, beams): mean log-probability of the tokens
+    logprobs: Tensor | None = None  # (batch, beams, tokens), of each token, 0 behind the lengths; where they are known
 
     def replaced(self, rows: Tensor, others: Decoded) -> Decoded:
         """`others` in the place of `rows` (n,)."""
@@ -28,6 +29,9 @@ class Decoded:
             _filled(self.tokens, longest).index_copy(0, rows, _filled(others.tokens, longest)),
             self.lengths.index_copy(0, rows, others.lengths),
             self.scores.index_copy(0, rows, others.scores),
+            None
+            if self.logprobs is None or others.logprobs is None
+            else _filled(self.logprobs, longest).index_copy(0, rows, _filled(others.logprobs, longest)),
         )
 
 

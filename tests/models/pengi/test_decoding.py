@@ -113,6 +113,25 @@ def test_whatever_the_drafts_each_text_and_its_score_are_those_that_are_written_
     assert texts(drafted) == [texts(alone(row, GREEDY))[0] for row in range(ROWS)]
     scores = torch.cat([alone(row, GREEDY).scores for row in range(ROWS)])
     torch.testing.assert_close(drafted.scores, scores, atol=1e-5, rtol=1e-5)
+    assert drafted.logprobs is not None
+    for row in range(ROWS):
+        known, found = alone(row, GREEDY).logprobs, drafted.logprobs[row, 0]
+        assert known is not None
+        expected = known[0, 0]
+        torch.testing.assert_close(found[: len(expected)], expected, atol=1e-4, rtol=1e-5)
+        assert not found[len(expected) :].any()
+
+
+@torch.inference_mode()
+def test_what_greedy_search_says_of_each_token_is_what_one_pass_over_the_text_says() -> None:
+    model, context = model_and_context()
+    decoded = decode(model, context, GREEDY, STOP)
+    tokens, lengths = decoded.tokens[:, 0], decoded.lengths
+    wide = context.widened(tokens.shape[1] - 1)
+    logprobs = wide.logits_behind(model, tokens[:, :-1]).log_softmax(dim=-1).gather(2, tokens[:, :, None])[:, :, 0]
+    assert decoded.logprobs is not None
+    expected = logprobs.masked_fill(torch.arange(tokens.shape[1]) >= lengths, 0)
+    torch.testing.assert_close(decoded.logprobs[:, 0], expected, atol=1e-4, rtol=1e-5)
 
 
 def test_drafts_that_hold_are_read_at_once_and_no_token_is_written_alone() -> None:
