@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from pengi_stream.bench.feeding import FeedSource, random_feeds
@@ -47,7 +47,7 @@ class FeedTrial:
     feeds: int
     phases: Phases
     in_time: bool
-    """Nothing was lost, and the p95 is below the limit"""
+    """No window was shed, and the p95 is below the limit"""
     windows: int
     """That were counted"""
     latency: Percentiles | None
@@ -56,8 +56,8 @@ class FeedTrial:
     batch_sizes: dict[str, int]
     cpu_share: float
     """Of all cores, over the whole trial"""
-    lost: int
-    """Frames that were dropped and windows that were shed"""
+    shed: int
+    """Windows that waited too long"""
     drafts_held: float | None
     """Share of the drafts that were the text"""
     memory_mb: float
@@ -130,7 +130,7 @@ def _trial(plan: Sweep, machine: Machine, feeds: int, phases: Phases, repeat: in
     within_s = spec.hop_samples / spec.sample_rate if phases == "random" else 0.0
     chosen = random_feeds(feeds, plan.sound, (feeds, repeat, phases == "random"), within_s=within_s, live=True)
     source = FeedSource(plan.sound, chosen, round(plan.seconds * plan.sound.sample_rate), realtime=True)
-    return _figures(plan, machine, feeds, phases, run(replace(plan.asked, live=True), source))
+    return _figures(plan, machine, feeds, phases, run(plan.asked, source))
 
 
 def _figures(plan: Sweep, machine: Machine, feeds: int, phases: Phases, ran: Piped) -> FeedTrial:
@@ -140,13 +140,13 @@ def _figures(plan: Sweep, machine: Machine, feeds: int, phases: Phases, ran: Pip
     return FeedTrial(
         feeds,
         phases,
-        latency is not None and not ran.lost and latency.p95_s < plan.p95_s,
+        latency is not None and not ran.shed and latency.p95_s < plan.p95_s,
         len(took_s),
         latency,
         len(took_s) / (plan.seconds - plan.warm_up_s),
         ran.batch_sizes,
         ran.cpu_s / ran.wall_s / machine.cores,
-        ran.lost,
+        ran.shed,
         ran.drafts_held / ran.drafts if ran.drafts else None,
         peak_memory_mb(),
     )

@@ -19,7 +19,7 @@ COLUMNS = (
     "ms: p50 / p95 / p99",
     "windows/s",
     "% of all cores",
-    "lost",
+    "shed",
     "batches by size",
 )
 
@@ -56,7 +56,7 @@ def _row(trial: FeedTrial) -> tuple[str, ...]:
         _latency(trial),
         number(trial.windows_a_second),
         number(100 * trial.cpu_share),
-        str(trial.lost),
+        str(trial.shed),
         sizes(trial.batch_sizes),
     )
 
@@ -74,9 +74,15 @@ def draw(figures: FeedFigures, figure: Figure) -> None:
         latency.plot([trial.feeds for trial in tried], seconds, marker="o", label=name)
     latency.axhline(figures.p95_s, color="0.6", linestyle="--")
     latency.set(xlabel="feeds, random phases", ylabel="s from a window's end to its event", yscale="log")
+    latency.yaxis.set_major_formatter("{x:g}")
+    latency.yaxis.set_minor_formatter("{x:g}")
     latency.legend()
-    for found in (*figures.random[:1], *figures.aligned[:1]):
-        batches.plot(list(found.batch_sizes), list(found.batch_sizes.values()), marker="o", label=found.phases)
+    found = (*figures.random[:1], *figures.aligned[:1])
+    names = sorted({size for trial in found for size in trial.batch_sizes}, key=float)
+    for shift, trial in enumerate(found):
+        places = [place + 0.4 * shift for place in range(len(names))]
+        batches.bar(places, [trial.batch_sizes.get(size, 0) for size in names], width=0.4, label=trial.phases)
+    batches.set_xticks([place + 0.2 for place in range(len(names))], names)
     batches.set(xlabel="requests in a batch, at most", ylabel=f"batches, {figures.feeds} feeds")
     if figures.random:
         batches.legend()

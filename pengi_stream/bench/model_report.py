@@ -92,6 +92,7 @@ def draw(figures: ModelFigures, figure: Figure) -> None:
             begins += milliseconds_each
     speed.set(xlabel="requests in a batch", ylabel="windows/s", ylim=(0, None))
     speed.set_xscale("log", base=2)
+    speed.xaxis.set_major_formatter("{x:g}")
     time.set(xlabel="ms a window, largest batch")
     speed.legend()
     if any(model.stages for model in figures.models):

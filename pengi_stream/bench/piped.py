@@ -75,8 +75,8 @@ class Piped:
     answered: tuple[Answered, ...]
     batch_sizes: dict[str, int]
     """Batches, by the least size that is at least theirs, of 1, 2, 4 and so on"""
-    lost: int
-    """Frames that were dropped and windows that were shed"""
+    shed: int
+    """Windows that waited too long"""
     drafts: float
     """Texts that were offered as drafts"""
     drafts_held: float
@@ -91,7 +91,6 @@ class Asked:
     windows: WindowSpec
     prompts: tuple[Prompt, ...]
     batch: BatchConfig = field(default_factory=BatchConfig)
-    live: bool = False
 
 
 def run(asked: Asked, source: FeedSource) -> Piped:
@@ -112,7 +111,7 @@ def run(asked: Asked, source: FeedSource) -> Piped:
         after.user + after.system - before.user - before.system,
         tuple(sink.answered),
         _batch_sizes(metrics),
-        int(_value(metrics, "pengi_stream_frames_dropped_total")) + metrics.ledgers.count("requests", "shed"),
+        metrics.ledgers.count("requests", "shed"),
         _value(metrics, "pengi_stream_drafts_total"),
         _value(metrics, "pengi_stream_drafts_held_total"),
     )
@@ -125,7 +124,7 @@ def _parts(asked: Asked, source: FeedSource, sink: TimedSink) -> Parts:
         windows=asked.windows,
         min_dbfs=None,
         prompts=asked.prompts,
-        sources=[LiveSource(source, asked.live)],
+        sources=[LiveSource(source, live=False)],  # frames wait where it is behind, and come late; none is dropped
         sinks=[NamedSink("jsonl", sink, required=True)],
         max_batch_size=asked.batch.max_batch_size,
         max_wait_s=asked.batch.max_wait_s,

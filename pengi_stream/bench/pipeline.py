@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pengi_stream.bench.feeding import Feed, FeedSource, random_feeds
 from pengi_stream.bench.machine import Machine, peak_memory_mb, this_machine
@@ -162,7 +162,7 @@ def _quiet(seconds: float, max_wait_s: float) -> Quiet:
     sound = load_sound(None, model.sample_rate)
     feeds = random_feeds(QUIET_FEEDS, sound, (0,), within_s=QUIET_HOP_S, live=True)
     source = FeedSource(sound, feeds, round(seconds * model.sample_rate), realtime=True)
-    answered = run(replace(asked, live=True), source).answered
+    answered = run(asked, source).answered
     return Quiet(
         max_wait_s,
         len(answered),

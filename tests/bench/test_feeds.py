@@ -71,7 +71,7 @@ def test_feeds_are_swept_in_real_time_and_what_was_found_is_tried_again_beside_t
         assert trial.latency is not None
         assert 0 < trial.latency.p50_s <= trial.latency.p95_s
         assert sum(trial.batch_sizes.values()) > 0
-        assert trial.lost == 0
+        assert trial.shed == 0
 
 
 def test_no_number_is_found_where_one_feed_is_too_late() -> None:
