@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import torch
+from pydantic import ValidationError
 
 from pengi_stream.bench.arithmetic import Arithmetic, count
 from pengi_stream.clock import SystemClock
+from pengi_stream.errors import ConfigError
 from pengi_stream.models.fake import FakeModelConfig
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import Checkpoint, load_checkpoint
@@ -87,9 +89,13 @@ def load(checkpoint: str, dtype: str = "auto", device: str = "auto", *, ignore_s
     """`fake`, `mini` or a checkpoint folder. Raises CheckpointError and ConfigError."""
     if checkpoint == FAKE:
         return Subject(FAKE, FakeModelConfig(type="fake").build())
-    wanted = PengiModelConfig.model_validate(
-        {"type": "pengi", "checkpoint": checkpoint, "device": device, "dtype": dtype}
-    )
+    try:
+        wanted = PengiModelConfig.model_validate(
+            {"type": "pengi", "checkpoint": checkpoint, "device": device, "dtype": dtype}
+        )
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise ConfigError(f"--{problem['loc'][0]}: {problem['msg'].removeprefix('Value error, ')}") from error
     places = devices_of([cast("str", wanted.device)])
     precision = dtype_of(wanted.dtype, places)
     loaded = load_checkpoint(checkpoint)

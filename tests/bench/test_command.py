@@ -26,6 +26,13 @@ def test_batches_that_are_no_sizes_are_told(batches: str) -> None:
     assert "expected sizes such as 1,4,16" in str(said.exception)
 
 
+@pytest.mark.parametrize(("option", "value"), [("--dtype", "float31"), ("--device", "tpu")])
+def test_a_dtype_or_device_that_is_none_is_told(option: str, value: str) -> None:
+    said = CliRunner().invoke(app, ["bench", "model", option, value])
+    assert isinstance(said.exception, ConfigError)
+    assert str(said.exception).startswith(f"{option}: ")
+
+
 def test_a_picture_without_matplotlib_is_refused_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     said = CliRunner().invoke(app, ["bench", "model", "--model", "nowhere", "--plot", "found.png"])
