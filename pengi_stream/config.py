@@ -71,8 +71,8 @@ class BatchConfig(FrozenModel):
     """How requests share the model."""
 
     max_batch_size: int = Field(default=16, ge=1, le=1024)
-    max_wait_s: float = Field(default=0.25, ge=0)
-    """A request waits so long for others to share its batch."""
+    max_wait_s: float = Field(default=0, ge=0)
+    """A request waits so long for others, though the model is free; while it is busy, requests gather anyway."""
     max_age_s: float = Field(default=30, gt=0)
     """Requests of live streams that waited longer are shed and counted."""
 

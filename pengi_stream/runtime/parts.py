@@ -34,7 +34,7 @@ class Parts:
     sinks: Sequence[NamedSink]
     dead_letters: DeadLetterSink | None = None
     max_batch_size: int = 16
-    max_wait_s: float = 0.25
+    max_wait_s: float = 0.0
     max_age_s: float = 30.0
     give_up_after_s: float = 60.0
     exactly_once: bool = False

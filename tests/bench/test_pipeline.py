@@ -46,7 +46,7 @@ def test_the_model_hears_the_same_windows_without_and_with_a_pipeline() -> None:
 
 def test_the_command_tells_throughput_and_latency(tmp_path: Path) -> None:
     found, plot = tmp_path / "found.json", tmp_path / "found.png"
-    options = ["--model", "fake", "--windows", "32", "--quiet-s", "2", "--repeats", "1"]
+    options = ["--model", "fake", "--windows", "32", "--quiet-s", "2", "--repeats", "1", "--max-wait-s", "0.25"]
     said = CliRunner().invoke(app, ["bench", "pipeline", *options, "--json", str(found), "--plot", str(plot)])
     assert said.exception is None, said.output
     assert "% of throughput lost" in said.output

@@ -51,13 +51,16 @@ class BeamSearch(Search):
 
     def update(self, logprobs: Tensor) -> Tensor:
         """See `Search.update`."""
-        beams, vocabulary = logprobs.shape[1:]
-        logprobs = logprobs.masked_fill(self._stopped[:, :, None], -torch.inf)
-        logprobs[:, :, FILLER_TOKEN] = torch.where(self._stopped, 0.0, logprobs[:, :, FILLER_TOKEN])
+        beams = logprobs.shape[1]
+        gained, tokens = logprobs.topk(beams, dim=-1)  # (batch, beams, beams): no more of one beam can be chosen
+        kept = torch.full_like(gained[0], -torch.inf)
+        kept[:, 0] = 0.0
+        gained = torch.where(self._stopped[:, :, None], kept, gained)
+        tokens = torch.where(self._stopped[:, :, None], FILLER_TOKEN, tokens)
         lengths = self._lengths + ~self._stopped
-        means = (self._totals[:, :, None] + logprobs) / lengths[:, :, None]
+        means = (self._totals[:, :, None] + gained) / lengths[:, :, None]
         best, index = means.flatten(1).topk(beams, dim=-1)
-        origin, tokens = index // vocabulary, index % vocabulary
+        origin, tokens = index // beams, tokens.flatten(1).gather(1, index)
         self._lengths = lengths.gather(1, origin)
         self._totals = best * self._lengths
         self._tokens = torch.cat((self._tokens.gather(1, repeated(origin, self._tokens)), tokens[:, :, None]), dim=-1)
@@ -148,4 +151,5 @@ def bucket(size: int) -> int:
 
 
 def _logprobs(logits: Tensor, options: DecodingOptions) -> Tensor:
-    return (logits.float() / options.temperature).log_softmax(dim=-1)
+    tempered = logits if options.temperature == 1 else logits.float() / options.temperature
+    return tempered.log_softmax(dim=-1, dtype=torch.float32)
