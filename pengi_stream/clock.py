@@ -10,6 +10,8 @@ from typing import Protocol
 from pengi_stream.types import NS_PER_S
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST_NS = (datetime(1, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(seconds=1) * NS_PER_S
+LATEST_NS = (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - EPOCH) // timedelta(seconds=1) * NS_PER_S
 FRACTION = re.compile(r"\.(\d{1,9})")
 
 
@@ -52,12 +54,14 @@ class Deadline:
 
 
 def rfc3339(ns: int) -> str:
-    """`ns` since 1970 as RFC 3339 in UTC with milliseconds: 1970-01-01T00:00:03.360Z; finer where it must be."""
-    seconds, rest = divmod(ns, NS_PER_S)
+    """`ns` since 1970 as RFC 3339 in UTC with milliseconds: 1970-01-01T00:00:03.360Z; finer where it must be.
+
+    Never raises: what lies outside of the years 1 to 9999 is written as the nearest moment within."""
+    seconds, rest = divmod(min(max(ns, EARLIEST_NS), LATEST_NS), NS_PER_S)
     moment = EPOCH + timedelta(seconds=seconds)
     digits = f"{rest:09d}"
     fraction = digits[:3] if rest % 1_000_000 == 0 else digits[:6] if rest % 1_000 == 0 else digits
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{fraction}Z"
+    return f"{moment.replace(tzinfo=None).isoformat()}.{fraction}Z"
 
 
 def parse_rfc3339(text: str) -> int:

@@ -28,6 +28,7 @@ CONTAINERS: dict[str, Container] = {
     "application/ogg": "ogg",
 }
 L16 = "audio/l16"
+END_NS = parse_rfc3339("2200-01-01T00:00:00Z")  # 64 bits hold the times of what follows until 2262
 PARAMETER = re.compile(r'\s*([^=\s]+)\s*=\s*"?([^"\s]*)"?\s*')
 
 
@@ -124,6 +125,9 @@ def _captured_ns(texts: Mapping[str, str]) -> int | None:
     if text is None:
         return None
     try:
-        return parse_rfc3339(text)
+        captured_ns = parse_rfc3339(text)
     except ValueError as error:
         raise AudioError(f"header captured-at: found {text!r}, expected a time like 2026-01-31T12:00:00Z") from error
+    if not 0 <= captured_ns < END_NS:
+        raise AudioError(f"header captured-at: found {text!r}, expected a time from 1970 to 2199")
+    return captured_ns

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pengi_stream.audio.pcm import AudioFormat
 from pengi_stream.broker.inbox import RawRecord
 from pengi_stream.errors import AudioError
-from pengi_stream.sources.kafka_audio import RecordAudio, read_audio
+from pengi_stream.sources.kafka_audio import END_NS, RecordAudio, read_audio
 from pengi_stream.sources.kafka_count import Count, Placed, begin, place
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, Gap, Position, SourceItem, Stream, StreamEnd
 
@@ -131,6 +131,7 @@ class PartitionStreams:
         if before is None and len(self._counts) >= self._rules.max_streams:
             raise AudioError(f"more than {self._rules.max_streams} streams in a partition; raise max_streams")
         placed = self._place(stream_id, before, audio, record.timestamp_ms * NS_PER_MS)
+        _check_time(placed.count)
         self._counts[stream_id] = placed.count
         self._counts.move_to_end(stream_id)
         if before is not None and placed.lie:
@@ -201,3 +202,10 @@ class PartitionStreams:
 
     def _position(self, record: RawRecord, *, more: bool = False) -> Position:
         return Position(self._partition, record.offset, self._generation, more)
+
+
+def _check_time(count: Count) -> None:
+    """Raises AudioError where a time stamp or `first-sample` would put what was heard centuries ahead."""
+    end_ns = count.time.at(count.sample)
+    if end_ns >= END_NS:
+        raise AudioError(f"its audio would end {end_ns // NS_PER_S} s after 1970, expected before the year 2200")

@@ -12,6 +12,11 @@ Headers = tuple[tuple[str, bytes], ...]
 MOST_DIGITS = 19  # of a number that 64 bits hold
 
 
+def fits(number: int) -> bool:
+    """Whether 64 bits hold `number`."""
+    return -(2**63) <= number < 2**63
+
+
 def write(facts: Mapping[str, str | int | float]) -> Headers:
     """One header a fact; numbers in full."""
     return tuple((name, str(fact).encode("utf-8", "surrogateescape")) for name, fact in facts.items())
@@ -35,8 +40,9 @@ class Facts:
         """A whole number that 64 bits hold."""
         found = self.text(name)
         digits = found.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS):
-            raise AudioError(f"header {name}: found {found[:40]!r}, expected a whole number")
+        whole = digits.isascii() and digits.isdigit() and len(digits) <= MOST_DIGITS
+        if not (whole and fits(int(found))):
+            raise AudioError(f"header {name}: found {found[:40]!r}, expected a whole number of 64 bits")
         if least is not None and int(found) < least:
             raise AudioError(f"header {name}: found {found}, expected {least} or more")
         return int(found)

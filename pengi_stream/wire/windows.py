@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pengi_stream.errors import AudioError
 from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
 from pengi_stream.wire import payload
-from pengi_stream.wire.headers import MOST_DIGITS, Facts, Headers, write
+from pengi_stream.wire.headers import MOST_DIGITS, Facts, Headers, fits, write
 
 VERSION = 2  # 1 had no origin
 READABLE = ("1", "2")
@@ -157,7 +157,7 @@ def _gap_facts(gap: Gap) -> Mapping[str, str | int | float]:
 
 def _gap(stream: Stream, facts: Facts, position: Position) -> Gap:
     time = TimeMap(facts.integer("anchor-sample"), facts.integer("anchor-ns"), facts.rate("measured-rate"))
-    return Gap(
+    gap = Gap(
         stream,
         facts.integer("first-sample", 0),
         facts.integer("missing-samples", 1),
@@ -166,3 +166,9 @@ def _gap(stream: Stream, facts: Facts, position: Position) -> Gap:
         facts.text("reason"),
         position,
     )
+    if not (fits(time.at(gap.first_sample)) and fits(time.at(gap.end_sample))):
+        raise AudioError(
+            f"found a gap of {gap.missing_samples} samples from {gap.first_sample} at {time.rate} Hz, "
+            "expected its times, in nanoseconds since 1970, in 64 bits"
+        )
+    return gap

@@ -71,6 +71,10 @@ def test_first_sample_and_capture_time_are_taken_from_the_headers() -> None:
         (b"\x00" * 1000, typed("audio/L16;rate=8000", first_sample="-1"), "first-sample"),
         (b"\x00" * 1000, typed("audio/L16;rate=8000", first_sample="soon"), "first-sample"),
         (b"\x00" * 1000, typed("audio/L16;rate=8000", captured_at="yesterday"), "captured-at"),
+        (b"\x00" * 1000, typed("audio/L16;rate=8000", captured_at="9999-12-31T23:59:59Z"), "from 1970 to 2199"),
+        (b"\x00" * 1000, typed("audio/L16;rate=8000", captured_at="2200-01-01T00:00:00Z"), "from 1970 to 2199"),
+        (b"\x00" * 1000, typed("audio/L16;rate=8000", captured_at="1969-12-31T23:59:59Z"), "from 1970 to 2199"),
+        (b"\x00" * 1000, typed("audio/L16;rate=8000", captured_at="0001-01-01T00:00:00+14:00"), "from 1970 to 2199"),
         (b"\x00" * 1000, (("content-type", b"\xff"),), "plain text"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -74,6 +75,31 @@ def test_records_of_any_size_give_the_same_windows_whatever_the_jitter_of_their_
     for one, other in zip(whole, cut_up, strict=True):
         assert np.array_equal(one.samples, other.samples)
         assert (one.first_sample, one.start_ns, one.end_ns) == (other.first_sample, other.start_ns, other.end_ns)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ({"captured-at": "2199-12-31T23:59:59.95Z"}, {}),
+        ({}, {"captured-at": "2199-12-31T23:59:59.95Z"}),
+        ({"first-sample": "0"}, {"first-sample": str(10**17)}),
+    ],
+)
+def test_audio_that_would_end_centuries_ahead_is_bad_however_often_it_is_said(
+    first: dict[str, str], last: dict[str, str]
+) -> None:
+    streams = partition()
+    items = take(streams, record(0, 0, 800, headers=first), record(1, 800, 800, headers=last))
+    items += take(streams, record(2, 1600, 800, headers={key: str(10**17 + 800) for key in last if "first" in key}))
+    assert "before the year 2200" in " ".join(item.reason for item in items if isinstance(item, BadRecord))
+    assert all(item.time.at(item.end_sample) < 2**63 for item in items if isinstance(item, Frame | Gap))
+
+
+def test_a_record_stamped_beyond_all_calendars_is_bad() -> None:
+    [bad] = take(partition(), replace(record(0, 0, 800), timestamp_ms=10**18))
+    assert isinstance(bad, BadRecord)
+    assert "before the year 2200" in bad.reason
+    assert rfc3339(bad.time_ns) == "9999-12-31T23:59:59.000Z"
 
 
 def test_a_stream_is_named_by_its_key_and_its_session_by_its_first_time() -> None:

@@ -187,7 +187,7 @@ def test_a_window_arrives_as_it_was_sent_but_for_half_a_step(
     assert_same(found, window, off=2**-24 if encoding == "flac" else 2**-16)
 
 
-@given(STREAMS, INDEX, st.integers(1, 10**15), st.floats(1, 10**6), TIMES_NS, st.text(st.characters(codec="utf-8")))
+@given(STREAMS, INDEX, st.integers(1, 4 * 10**9), st.floats(1, 10**6), TIMES_NS, st.text(st.characters(codec="utf-8")))
 def test_gaps_ends_and_bad_records_arrive_as_they_were_sent(
     stream: Stream, first: int, missing: int, rate: float, time_ns: int, reason: str
 ) -> None:
@@ -223,9 +223,9 @@ def test_the_largest_record_holds_the_worst_sound() -> None:
         assert len(packed(record)) <= most_bytes(len(noise), encoding)
 
 
-def changed(**headers: bytes | None) -> WindowRecord:
-    """The record of WINDOW with other headers; None: without."""
-    record = to_record(WINDOW, "l16")
+def changed(item: WindowItem = WINDOW, **headers: bytes | None) -> WindowRecord:
+    """The record of `item` with other headers; None: without."""
+    record = to_record(item, "l16")
     named = {**dict(record.headers), **{name.replace("_", "-"): value for name, value in headers.items()}}
     return replace(record, headers=tuple((name, value) for name, value in named.items() if value is not None))
 
@@ -247,6 +247,9 @@ def changed(**headers: bytes | None) -> WindowRecord:
         (changed(content_type=b"audio/flac"), "no flac audio"),
         (changed(origin=b"audio/1"), "header origin: found 'audio/1', expected a partition and an offset"),
         (changed(live=b"yes"), "header live: found 'yes', expected 0 or 1"),
+        (changed(end_ns=b"9223372036854775808"), "header end-ns: found '9223372036854775808', expected .* of 64 bits"),
+        (changed(GAP, missing_samples=b"1" + b"0" * 18, measured_rate=b"1"), "gap of 1000000000000000000 samples"),
+        (changed(GAP, measured_rate=b"1e-300"), "expected its times, in nanoseconds since 1970, in 64 bits"),
         (changed(end_ns=b"5"), "header end-ns: found 5, expected more than start-ns"),
         (replace(to_record(WINDOW, "l16"), value=b"\0" * 7), "found 7 bytes of 16-bit samples, expected 8"),
         (replace(to_record(WINDOW, "l16"), value=b""), "found 0 bytes of 16-bit samples, expected 8"),
