@@ -14,7 +14,7 @@ from kafka.errors import KafkaError
 
 from pengi_stream.broker.library_log import tame_library_log
 from pengi_stream.broker.login import log_in
-from pengi_stream.broker.members import Members, ask_members
+from pengi_stream.broker.members import LoginWantedError, Members, ask_members
 from pengi_stream.broker.probe import Probe, UnreachableError
 from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.clock import Deadline
@@ -22,6 +22,10 @@ from pengi_stream.errors import BrokerError
 
 CONNECT_S = 10.0
 UNKNOWN_TOPIC, NOT_AUTHORISED = 3, 29
+
+
+class NoTopicError(BrokerError):
+    """A topic is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,17 @@ def _worst(troubles: Sequence[BrokerError]) -> BrokerError:
 
 
 def _try(server: str, security: SecurityConfig, deadline: Deadline) -> Members:
+    """A listener that greets and hangs up twice is no broker that goes down: that one does not greet again."""
+    try:
+        return _meet(server, security, deadline)
+    except LoginWantedError:
+        try:
+            return _meet(server, security, deadline)
+        except LoginWantedError as again:
+            raise BrokerError(str(again)) from again
+
+
+def _meet(server: str, security: SecurityConfig, deadline: Deadline) -> Members:
     with Probe(server, security, deadline) as probe:
         if security.sasl:
             log_in(probe, security)
@@ -147,7 +162,7 @@ def _check_topic(topic: Mapping[str, Any], use: str, security: SecurityConfig) -
     name, code = topic["name"], topic["error_code"]
     whom = f"user {security.username!r}" if security.username else "this client"
     if code == UNKNOWN_TOPIC:
-        raise BrokerError(f"no topic {name!r} (or {whom} may not see it); create it, or check its name")
+        raise NoTopicError(f"no topic {name!r} (or {whom} may not see it); create it, or check its name")
     if code == NOT_AUTHORISED:
         raise BrokerError(f"topic {name!r}: {whom} is not authorised to use it; it needs an ACL for {use}")
     allowed = topic.get("authorized_operations")

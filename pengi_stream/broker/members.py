@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pengi_stream.broker.probe import HungUpError, Probe
-from pengi_stream.errors import BrokerError
 
 METADATA, VERSION = 3, 2
 NO_TOPICS = struct.pack(">i", 0)
@@ -22,16 +21,20 @@ class Members:
     """`host:port` that the brokers give themselves"""
 
 
+class LoginWantedError(HungUpError):
+    """The listener hung up on us, who have not logged in: it wants that, or its broker went down just now."""
+
+
 def ask_members(probe: Probe, protocol: str) -> Members:
-    """Raises BrokerError where the listener hangs up on those that have not logged in."""
+    """Raises LoginWantedError where the listener hangs up on those that have not logged in."""
     try:
         body = _Body(probe.call(METADATA, VERSION, NO_TOPICS))
     except HungUpError as error:
         if protocol.startswith("SASL_"):
             raise
         expected = "SASL_SSL" if protocol == "SSL" else "SASL_PLAINTEXT"
-        raise BrokerError(
-            f"{probe.server}: the listener wants a login; protocol is {protocol}, expected {expected}"
+        raise LoginWantedError(
+            f"{probe.server}: the listener perhaps wants a login; protocol is {protocol}, expected {expected}"
         ) from error
     addresses = []
     for _ in range(body.number()):

@@ -35,7 +35,7 @@ def list_letters(pipeline: PipelineFile, overrides: Overrides = None) -> None:
     for letter in _once_each(_letters(config)):
         size = "no bytes" if letter.value is None else f"{len(letter.value)} bytes"
         reason = " ".join(letter.reason.split())
-        typer.echo("\t".join([letter.id, letter.stream_id, rfc3339(letter.time_ns), size, reason]))
+        typer.echo("\t".join(map(_shown, [letter.id, letter.stream_id, rfc3339(letter.time_ns), size, reason])))
         count += 1
     typer.echo(f"{count} dead letter(s)", err=True)
 
@@ -65,6 +65,11 @@ def replay(
     typer.echo(f"{len(chosen)} record(s) sent again{left}")
 
 
+def _shown(text: str) -> str:
+    """`text` as one column: a tab, the end of a line and what a terminal obeys are escaped."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def _letters(config: PipelineConfig) -> Iterator[Letter]:
     place = config.dead_letters
     match place:
@@ -92,13 +97,18 @@ def _from_file(path: Path) -> Iterator[Letter]:
 
 
 def _from_topic(place: KafkaDeadLettersConfig) -> Iterator[Letter]:
+    from pengi_stream.broker.connect import NoTopicError
     from pengi_stream.broker.reader import read_topic
 
-    for record in read_topic(place.bootstrap_servers or (), place.security, place.topic):
-        try:
-            yield from_headers(record.key, record.value, record.headers)
-        except ValueError as error:
-            raise PengiStreamError(f"topic {place.topic!r}: {error}") from error
+    try:
+        for record in read_topic(place.bootstrap_servers or (), place.security, place.topic):
+            try:
+                yield from_headers(record.key, record.value, record.headers)
+            except ValueError as error:
+                raise PengiStreamError(f"topic {place.topic!r}: {error}") from error
+    except NoTopicError:
+        if place.create_topic is None:
+            raise
 
 
 def _once_each(letters: Iterable[Letter]) -> Iterator[Letter]:

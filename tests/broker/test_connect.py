@@ -177,8 +177,8 @@ def test_a_file_that_is_no_certificate_is_told(kafka: Kafka, tmp_path: Path) -> 
         ("PLAINTEXT", "SSL", "speaks no TLS; protocol is SSL, the listener is probably PLAINTEXT"),
         ("SASL_PLAINTEXT", "SASL_SSL", "speaks no TLS; protocol is SASL_SSL"),
         ("PLAINTEXT", "SASL_PLAINTEXT", "takes no login; protocol is SASL_PLAINTEXT, expected PLAINTEXT"),
-        ("SASL_PLAINTEXT", "PLAINTEXT", "wants a login; protocol is PLAINTEXT, expected SASL_PLAINTEXT"),
-        ("SASL_SSL", "SSL", "wants a login; protocol is SSL, expected SASL_SSL"),
+        ("SASL_PLAINTEXT", "PLAINTEXT", "perhaps wants a login; protocol is PLAINTEXT, expected SASL_PLAINTEXT"),
+        ("SASL_SSL", "SSL", "perhaps wants a login; protocol is SSL, expected SASL_SSL"),
     ],
 )
 def test_another_protocol_than_the_listeners_is_told(kafka: Kafka, listener: str, found: str, said: str) -> None:
@@ -195,6 +195,32 @@ def test_a_mechanism_that_the_broker_does_not_offer_is_told() -> None:
 def test_a_server_that_is_no_kafka_is_told() -> None:
     with server_that(lambda client: client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
         assert "which is no Kafka" in refusal(server, security())
+
+
+def greets(client: socket.socket) -> None:
+    """A broker that says hello and hangs up at the next question."""
+    asked = client.recv(4096)
+    client.sendall(struct.pack(">i", 10) + asked[8:12] + bytes(6))
+    client.recv(4096)
+
+
+def test_a_broker_that_goes_down_between_two_calls_may_come_back() -> None:
+    met: list[socket.socket] = []
+
+    def greets_once(client: socket.socket) -> None:
+        met.append(client)
+        if len(met) == 1:
+            greets(client)
+
+    with server_that(greets_once) as server, pytest.raises(BrokerError, match="hung up") as caught:
+        connect([server], security())
+    assert caught.value.retry_after_s is not None
+
+
+def test_a_listener_that_hangs_up_on_us_again_is_taken_to_want_a_login() -> None:
+    with server_that(greets) as server, pytest.raises(BrokerError, match="perhaps wants a login") as caught:
+        connect([server], security())
+    assert caught.value.retry_after_s is None
 
 
 def test_addresses_that_a_broker_gives_itself_and_that_nobody_reaches_are_named() -> None:

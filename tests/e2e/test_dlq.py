@@ -107,3 +107,26 @@ def test_a_pipeline_without_dead_letters_says_so(run: Run, pipeline: Callable[..
     ended = run("dlq", "list", pipeline(sources=[{"type": "file", "path": "a.wav"}]))
     assert ended.status == 2
     assert "keeps no dead letters" in ended.err
+
+
+def test_a_streams_id_cannot_feign_lines_or_colours(
+    run: Run, tmp_path: Path, pipeline_with: Callable[[dict[str, object]], str]
+) -> None:
+    place = {"type": "jsonl", "path": str(tmp_path / "dead.jsonl")}
+    record = BadRecord(Stream("tür\tb\nfake-line\x1b[31mRED"), "no\x1b[0m", "", b"x", position=Position("audio/0", 3))
+    keep(built(place), record)
+    listed = run("dlq", "list", pipeline_with(place))
+    assert listed.out.splitlines() == [
+        "audio-0-3\ttür\\tb\\nfake-line\\x1b[31mRED\t1970-01-01T00:00:00.000Z\t1 bytes\tno\\x1b[0m"
+    ]
+
+
+def test_a_topic_that_the_first_dead_letter_will_make_holds_none_until_then(
+    run: Run, kafka: Kafka, pipeline_with: Callable[[dict[str, object]], str]
+) -> None:
+    place: dict[str, object] = {"type": "kafka", "bootstrap_servers": kafka.servers, "topic": "not-yet"}
+    missing = run("dlq", "list", pipeline_with(place))
+    assert (missing.status, "no topic 'not-yet'" in missing.err) == (1, True)
+    later = run("dlq", "list", pipeline_with(place | {"create_topic": {}}))
+    assert (later.status, later.out) == (0, ""), later.err
+    assert "0 dead letter(s)" in later.err
