@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT end a run in order; a second one ends it at once."""
+"""SIGTERM and SIGINT end a run in order; a second one, later, ends it at once."""
 
 from __future__ import annotations
 
@@ -9,25 +9,33 @@ from types import FrameType
 
 import structlog
 
+from pengi_stream.clock import Clock, SystemClock
 from pengi_stream.runtime.pipeline import Pipeline
 
 log = structlog.get_logger()
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+COPIES_S = 1.0  # some send a signal to a process and then to its group: it arrives twice
 
 
 @contextmanager
-def stopped_by_signals(pipeline: Pipeline) -> Iterator[None]:
+def stopped_by_signals(pipeline: Pipeline, clock: Clock | None = None) -> Iterator[None]:
     """While inside, the first signal drains `pipeline` and the second does what it does by default.
 
-    Only in the main thread.
+    Copies of the first that come within a second of it count as one. Only in the main thread.
     """
+    since = clock or SystemClock()
+    first: list[tuple[int, float]] = []
 
     def stop(number: int, _: FrameType | None) -> None:
-        log.info("stopping", signal=signal.Signals(number).name)
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
-        pipeline.stop()
+        now_s = since.monotonic_s()
+        if not first:
+            first.append((number, now_s))
+            log.info("stopping", signal=signal.Signals(number).name)
+            pipeline.stop()
+        elif number != first[0][0] or now_s - first[0][1] > COPIES_S:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
