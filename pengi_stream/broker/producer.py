@@ -10,6 +10,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.producer.future import FutureRecordMetadata
 
+from pengi_stream.broker.admin import max_message_bytes
 from pengi_stream.broker.config import Compression
 from pengi_stream.broker.connect import broker_error, connect
 from pengi_stream.broker.library_log import tame_library_log
@@ -35,6 +36,12 @@ class Record:
     headers: tuple[tuple[str, bytes], ...] = ()
     timestamp_ms: int | None = None
     """UTC; None: the time of sending"""
+
+    @property
+    def bytes(self) -> int:
+        """Of key, value and headers"""
+        headers = sum(len(name.encode("utf-8", "surrogateescape")) + len(value) for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +176,22 @@ def why_silent(options: ProducerOptions) -> BrokerError:
 def refused(options: ProducerOptions, record: Record, error: Exception) -> BrokerError:
     """Nobody will ever take `record`."""
     if type(error).__name__ in {"MessageSizeTooLargeError", "RecordListTooLargeError"}:
-        size = len(record.value or b"") + len(record.key or b"")
         return BrokerError(
-            f"topic {record.topic!r}: a record of {size} bytes is too large; we send up to "
-            f"{options.max_record_bytes}, and its max.message.bytes may be lower"
+            f"topic {record.topic!r}: a record of {record.bytes} bytes is too large; {_limit(options, record)}"
         )
     return BrokerError(f"topic {record.topic!r}: a record was refused: {' '.join(str(error).split())}")
+
+
+def _limit(options: ProducerOptions, record: Record) -> str:
+    """Who does not take `record`: we, or else its topic."""
+    ours = f"we send up to {options.max_record_bytes}"
+    if record.bytes > options.max_record_bytes:
+        return f"{ours} (max_record_bytes)"
+    try:
+        largest = max_message_bytes(options.servers, options.security, [record.topic])[record.topic]
+    except BrokerError:
+        return f"{ours}, and its max.message.bytes may be lower"
+    return f"its max.message.bytes is {largest}"
 
 
 def close_library(library: KafkaProducer) -> None:

@@ -90,3 +90,11 @@ def test_a_config_that_makes_no_sense_is_refused() -> None:
             KafkaDeadLettersConfig.model_validate(
                 {"type": "kafka", "topic": "dead", "bootstrap_servers": "127.0.0.1:9092", **keys}
             )
+
+
+def test_a_letter_with_large_headers_is_refused_with_their_size_and_the_topics_limit(kafka: Kafka) -> None:
+    letters = letters_to(kafka.servers, kafka.new_topic(max_message_bytes="2000"), compression="none")
+    letters.write(BadRecord(Stream("a"), "is no audio", value=b"12", headers=(("x", bytes(9000)),)))
+    with pytest.raises(SinkError, match=r"a record of 9\d\d\d bytes is too large; its max.message.bytes is 2000"):
+        letters.flush(Deadline(20))
+    letters.close()
