@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from types import TracebackType
@@ -70,6 +71,11 @@ def _listen(config: ServerConfig) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family)
     except OSError as error:
         raise ServerError(
-            f"server: cannot listen at {config.host}, port {config.port}: {error.strerror}; "
+            f"server: cannot listen at {config.host}, port {config.port}: {_reason(error)}; "
             "choose another server.port, 0 for any free one"
         ) from error
+
+
+def _reason(error: OSError) -> str | None:
+    """Without the address, which `create_server` adds to the system's words."""
+    return error.strerror if isinstance(error, socket.gaierror) or error.errno is None else os.strerror(error.errno)

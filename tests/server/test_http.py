@@ -191,8 +191,11 @@ def test_a_dead_stage_is_named_while_the_others_drain(server: HttpServer, client
 def test_a_port_that_is_taken_is_one_clear_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(ServerError, match=rf"cannot listen at 127\.0\.0\.1, port {port}: .*in use.*server\.port"):
+        with pytest.raises(
+            ServerError, match=rf"cannot listen at 127\.0\.0\.1, port {port}: .*in use; .*server\.port"
+        ) as taken:
             HttpServer(ServerConfig(port=port))
+        assert str(taken.value).count("127.0.0.1") == 1
 
 
 def test_a_host_that_does_not_exist_is_one_clear_line() -> None:
