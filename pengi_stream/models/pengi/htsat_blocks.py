@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pengi_stream.models.pengi.attention import attend
+
 OTHER_REGION = -100.0  # added to the attention between patches that only the cyclic shift made neighbours
 
 
@@ -69,7 +71,7 @@ class WindowAttention(nn.Module):
         qkv = self.qkv(patches).view(batch, windows, length, 3, self.heads, channels // self.heads)
         query, key, value = qkv.permute(3, 0, 1, 4, 2, 5).flatten(2, 3)  # each (batch, windows * heads, patches, head)
         bias = self._bias(windows).to(query.dtype)
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        attended = attend(query, key, value, bias)
         merged = attended.view(batch, windows, self.heads, length, -1).transpose(2, 3)
         return self.proj(merged.reshape(batch, windows, length, channels))  # type: ignore[no-any-return]
 

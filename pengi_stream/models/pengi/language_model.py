@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pengi_stream.models.pengi.attention import attend
 from pengi_stream.models.pengi.packed import PackedLinear, can_pack, pack
 
 
@@ -52,7 +53,10 @@ class Attention(nn.Module):
         )
         if cache is not None:
             key, value = cache.put(layer, key, value)
-        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+        if mask is None:
+            attended = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        else:
+            attended = attend(query, key, value, mask)
         return self.c_proj(attended.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
 
