@@ -55,7 +55,7 @@ class Shares:
     """How a batch is made up."""
 
     windows: int = 20
-    imagined: int = 36
+    imagined: int = 44
     captions: int = 8
     no_audio: float = 0.06
 
@@ -106,12 +106,10 @@ class ExampleMaker:
 
     def _text(self, candidates: Sequence[Candidate], content: Content, rng: np.random.Generator) -> Text:
         text = self._writer.write(content, rng)
-        if (
-            candidates and text.prompt == EVENTS and rng.random() < ONE_LABEL
-        ):  # so that labels are as likely as their sounds
+        if candidates and text.prompt == EVENTS and rng.random() < ONE_SOUND:
             likely = np.array([c.likely for c in candidates])
             name = candidates[int(rng.choice(len(candidates), p=likely / likely.sum()))].name
-            return Text(EVENTS, self._writer.events(Content((name,))))
+            return Text(EVENTS, self._writer.wording(name, rng))
         return text
 
     def _window(self, rng: np.random.Generator, *, exchanged: bool) -> tuple[list[Candidate], Content]:
@@ -142,8 +140,8 @@ class ExampleMaker:
         return Listing(sounds, level(likely), present)
 
 
-ONE_LABEL = 0.4
-"""How often an answer about events is one sound, drawn by how likely it is"""
+ONE_SOUND = 0.45
+"""How often an answer about events is one sound, drawn by how likely it is: labels are ranked by it"""
 ONLY_SCORES = 0.5
 """How often a window is heard as if it were near to no recording"""
 

@@ -53,9 +53,10 @@ class Candidate:
 class Kinship:
     """Which sounds are the same at another depth: a kind and what it is a kind of."""
 
-    def __init__(self, parents: Mapping[str, Sequence[str]], labels: Mapping[str, str]) -> None:
+    def __init__(self, parents: Mapping[str, Sequence[str]], words: Mapping[str, frozenset[str]]) -> None:
+        """`words` that name each sound in texts."""
         self._parents = parents
-        self._labels = labels
+        self._words = words
 
     def above(self, name: str, other: str) -> bool:
         """Is `name` a kind that `other` belongs to?"""
@@ -63,7 +64,7 @@ class Kinship:
 
     def same(self, name: str, other: str) -> bool:
         """Would it be the same to say `name` or `other`?"""
-        return self.above(name, other) or self.above(other, name) or self._labels[name] == self._labels[other]
+        return self.above(name, other) or self.above(other, name) or bool(self._words[name] & self._words[other])
 
 
 def content_of(candidates: Sequence[Candidate], kinship: Kinship, scene: str = "") -> Content:

@@ -55,8 +55,12 @@ def train_language_model(
 
 
 def text_loss(model: LanguageModel, prefix: Tensor, batch: TokenBatch, smoothing: float = 0.0) -> Tensor:
-    """Mean cross entropy of the learnt tokens behind `prefix` (batch, length, width)."""
+    """Mean cross entropy of the learnt tokens behind `prefix` (batch, length, width); each text counts as much."""
     embeddings = torch.cat((prefix, model.embed(batch.ids[:, :-1])), dim=1)
     hidden = model(embeddings)[:, prefix.shape[1] - 1 :]
     learnt = batch.targets != IGNORED
-    return functional.cross_entropy(model.logits(hidden[learnt]), batch.targets[learnt], label_smoothing=smoothing)
+    losses = functional.cross_entropy(
+        model.logits(hidden[learnt]), batch.targets[learnt], label_smoothing=smoothing, reduction="none"
+    )
+    shares = (learnt / learnt.sum(dim=1, keepdim=True).clamp(min=1))[learnt]
+    return (losses * shares).sum() / len(learnt)

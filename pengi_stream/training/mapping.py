@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
@@ -24,6 +26,13 @@ class Speaker(nn.Module):
         super().__init__()
         self.mapper = mapper
         self.language_model = language_model
+
+
+def set_names(mapper: SoundMapper, language_model: LanguageModel, labels: Sequence[str], tokenizer: Tokenizer) -> None:
+    """Begin with names that are like the words of their labels, so that a label in a prompt finds its sound."""
+    with torch.no_grad():
+        for row, label in zip(mapper.names.weight, labels, strict=True):
+            row.copy_(language_model.wte.weight[tokenizer.encode(label).ids].sum(dim=0))
 
 
 def train_speaking(

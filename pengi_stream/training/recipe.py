@@ -23,7 +23,7 @@ from pengi_stream.training.hearing import Kinship
 from pengi_stream.training.language import make_vocabulary, new_language_model, train_language_model
 from pengi_stream.training.listening import hear, set_prototypes, set_usual, standardize, train_listener
 from pengi_stream.training.loop import Schedule
-from pengi_stream.training.mapping import Speaker, train_speaking
+from pengi_stream.training.mapping import Speaker, set_names, train_speaking
 from pengi_stream.training.music import render_music
 from pengi_stream.training.simulate import Patches
 from pengi_stream.training.speech import render_speech
@@ -82,6 +82,7 @@ class Recipe:
         torch.manual_seed(self.seed)
         speaker = self._speaker()
         mapper = speaker.mapper
+        set_names(mapper, speaker.language_model, [sound.label for sound in corpus.sounds.values()], tokenizer)
         pooled = _pooled(features)
         standardize(mapper, pooled)
         set_usual(mapper)
@@ -131,7 +132,7 @@ def _pooled(features: Features, size: int = 500) -> Tensor:
 def _example_maker(corpus: Corpus, real: RealWindows, listed: int) -> ExampleMaker:
     names = list(corpus.sounds)
     captions = [content for content in corpus.contents if any(name in corpus.sounds for name in content.sounds)]
-    kinship = Kinship(corpus.parents, {name: sound.label for name, sound in corpus.sounds.items()})
+    kinship = Kinship(corpus.parents, {n: frozenset({s.label, s.clauses[0]}) for n, s in corpus.sounds.items()})
     return ExampleMaker(real, captions, corpus.writer(), kinship, names, listed)
 
 

@@ -14,6 +14,11 @@ TAGS = "generate metadata"
 EVENTS = "this is a sound of"
 SCENE = "this acoustic scene is"
 QUESTION = "question: "
+WHAT = ("what is making the sound?", "what is making the sound?", "what sound is this?", "what can be heard?")
+HOW_MANY = ("how many different sounds are there?", "how many sounds are there?", "how many sounds can be heard?")
+IS_THERE = ("is there {}?", "is there {}?", "is there a {}?", "is there the sound of {}?", "do you hear {}?")
+ARTICLES = ("a ", "the ", "my ")
+NUMBERS = ("none", "one", "two", "three")
 
 JOINTS = (" and ", " while ", " as ", ", and ")
 SILENCE = "Silence"
@@ -64,13 +69,13 @@ class TextWriter:
     def write(self, content: Content, rng: np.random.Generator) -> Text:
         """One of the texts that are true of `content`."""
         draw = rng.random()
-        if draw < 0.42:
+        if draw < 0.34:
             return Text(CAPTION, self.caption(content, rng))
-        if draw < 0.62:
+        if draw < 0.54:
             return Text(EVENTS, self.events(content))
-        if draw < 0.68:
+        if draw < 0.6:
             return Text(TAGS, self.tags(content))
-        if draw < 0.74:
+        if draw < 0.66:
             return Text(SCENE, self._scene(content))
         return self._question(content, rng)
 
@@ -91,7 +96,8 @@ class TextWriter:
 
     def _doubt(self, content: Content) -> str:
         """What it could be."""
-        first, *others = [self._sounds[name].clauses[0] for name in content.perhaps] or [NOTHING]
+        clauses = dict.fromkeys(self._sounds[name].clauses[0] for name in content.perhaps)
+        first, *others = list(clauses) or [NOTHING]
         if not content.clear:
             return f"{NOTHING}, perhaps {' or '.join((first, *others))}"
         return f"{first}, or perhaps {' or '.join(others)}" if others else f"perhaps {first}"
@@ -106,6 +112,20 @@ class TextWriter:
         labels = list(dict.fromkeys(self._sounds[name].label for name in content.named)) or [NOTHING]
         return ", ".join(labels) if content.sounds else f"perhaps {' or '.join(labels)}"
 
+    def wording(self, name: str, rng: np.random.Generator) -> str:
+        """What a user may call the sound: mostly its label; else its class, a clause, or what it is a kind of."""
+        sound, draw = self._sounds[name], rng.random()
+        if draw < 0.6:
+            return sound.label
+        if draw < 0.72:
+            return str(rng.choice(name.lower().split(", ")))
+        if draw < 0.84:
+            return self._clause(name, rng)
+        if draw < 0.92:
+            return str(rng.choice(ARTICLES)) + sound.label
+        kinds = [self._sounds[p].label for p in self._parents.get(name, ())[:1] if p in self._sounds]
+        return (kinds or [sound.label])[0]
+
     def tags(self, content: Content) -> str:
         """Labels and what they are kinds of."""
         names = list(content.named)
@@ -118,18 +138,34 @@ class TextWriter:
 
     def _question(self, content: Content, rng: np.random.Generator) -> Text:
         draw = rng.random()
-        if draw < 0.15:
-            return Text(QUESTION + "what is making the sound?", self.events(content))
-        if draw < 0.25 and content.sounds and not content.caption:
+        if draw < 0.12:
+            return Text(QUESTION + str(rng.choice(WHAT)), self.events(content))
+        if draw < 0.27 and content.sounds and not content.caption:
             count = 0 if content.sounds == (SILENCE,) else len(content.sounds)
-            return Text(
-                QUESTION + "how many different sounds are there?", ("none", "one", "two", "three")[min(count, 3)]
-            )
-        kinds = {p for name in content.sounds for p in (name, *self._parents.get(name, ()))}
-        if draw < 0.63 and content.sounds:
-            true = [name for name in self._names if name in kinds]
-            label = self._sounds[str(rng.choice(true))].label
-            return Text(f"{QUESTION}is there {label}?", "yes")
-        possible = kinds | {p for name in content.perhaps for p in (name, *self._parents.get(name, ()))}
-        label = self._sounds[str(rng.choice([n for n in self._names if n not in possible]))].label
-        return Text(f"{QUESTION}is there {label}?", "no")
+            return Text(QUESTION + str(rng.choice(HOW_MANY)), NUMBERS[min(count, 3)])
+        kinds = self._kinds(content.named)
+        if draw < 0.64 and kinds:
+            sure = bool(content.sounds) or rng.random() < LISTED_IS_HEARD
+            return self._is_there(str(rng.choice(kinds)), "yes" if sure else "no", rng)
+        return self._is_there(self._other(kinds, rng), "no", rng)
+
+    def _kinds(self, names: Sequence[str]) -> list[str]:
+        """`names` and all that they are kinds of."""
+        return [name for name in self._names if any(name == n or name in self._parents.get(n, ()) for n in names)]
+
+    def _other(self, kinds: Sequence[str], rng: np.random.Generator) -> str:
+        """A sound that is none of `kinds`, often one that is like them."""
+        labels = {self._sounds[name].label for name in kinds}
+        others = [n for n in self._names if n not in kinds and self._sounds[n].label not in labels]
+        parents = {parent for name in kinds for parent in self._parents.get(name, ())[:1]}
+        like = [n for n in others if parents.intersection(self._parents.get(n, ())[:1])]
+        return str(rng.choice(like if like and rng.random() < NEAR_MISS else others))
+
+    def _is_there(self, name: str, answer: str, rng: np.random.Generator) -> Text:
+        return Text(QUESTION + str(rng.choice(IS_THERE)).format(self._sounds[name].label), answer)
+
+
+LISTED_IS_HEARD = 0.7
+"""How often a sound that could be heard is said to be there"""
+NEAR_MISS = 0.3
+"""How often a sound that is not there is of the kind of one that is"""

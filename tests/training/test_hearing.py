@@ -5,8 +5,9 @@ from __future__ import annotations
 from pengi_stream.training.hearing import Candidate, Kinship, content_of
 
 PARENTS = {"Moo": ("Cattle", "Animal"), "Cattle": ("Animal",), "Bark": ("Dog", "Animal")}
-LABELS = {name: name.lower() for name in ("Moo", "Cattle", "Animal", "Bark", "Dog", "Drill", "Rain", "Saw", "Hum")}
-KINSHIP = Kinship(PARENTS, LABELS)
+WORDS = {name: frozenset({name.lower()}) for name in ("Moo", "Cattle", "Animal", "Bark", "Dog", "Drill", "Rain", "Saw")}
+DRIPS = {"Drip": frozenset({"drip", "water drips"}), "Dripping": frozenset({"dripping", "water drips"})}
+KINSHIP = Kinship(PARENTS, WORDS | DRIPS | {"Hum": frozenset({"hum"})})
 
 
 def candidates(**likely: float) -> list[Candidate]:
@@ -28,6 +29,10 @@ def test_spread_probabilities_name_what_it_could_be_the_likeliest_first() -> Non
     assert content.sounds == ()
     assert content.perhaps == ("Drill", "Saw", "Rain")
     assert content.clear
+
+
+def test_what_would_be_said_twice_is_said_once() -> None:
+    assert content_of(candidates(Drip=0.3, Dripping=0.2, Rain=0.2), KINSHIP).perhaps == ("Drip", "Rain")
 
 
 def test_where_nothing_is_likely_the_sound_is_unclear() -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from pengi_stream.models.pengi.mapper import FEATURES, MAX_LOGIT
 from pengi_stream.models.pengi.yamnet import CLASSES, EMBEDDING_SIZE
 
-LEAST = 0.02  # less likely sounds are not listed
+LEAST = 0.005  # less likely sounds are not listed
 LEVELS = 10  # numbers that say how likely and how present a sound is
 MEAN_EMBEDDING = slice(0, EMBEDDING_SIZE)
 LARGEST_LOGIT = slice(FEATURES - CLASSES, FEATURES)

@@ -6,11 +6,11 @@ DETERMINERS = frozenset(("a", "an", "the", "my", "our", "your", "his", "her", "i
 
 
 def wordings(label: str) -> tuple[str, ...]:
-    """`label` itself; without articles and possessives in front; and with its first or last word in the singular."""
+    """`label` without articles and possessives in front, as it is and with its first or last word in the singular."""
     words = label.split()
     while len(words) > 1 and words[0].lower() in DETERMINERS:
         words = words[1:]
-    found = [label, " ".join(words)]
+    found = [" ".join(words) if len(words) < len(label.split()) else label]
     if words:
         found += [" ".join([singular, *words[1:]]) for singular in _singulars(words[0])]
         found += [" ".join([*words[:-1], singular]) for singular in _singulars(words[-1])]
