@@ -8,9 +8,17 @@ from pathlib import Path
 
 import kafka_cluster
 import pytest
+import structlog
 from kafka_cluster import Kafka, OwnCluster, own_cluster
 from kafka_elsewhere import kafka_elsewhere
 from pulse import Pulse, missing_parts, running_pulse
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """A command run within a test sends log lines to that test's stderr, which is closed after it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="module")
