@@ -12,6 +12,8 @@ import torch
 from devices import DEVICES, TWO_DEVICES, device_or_skip
 
 from pengi_stream.api.audio import windows_of
+from pengi_stream.bench import subject
+from pengi_stream.bench.subject import ObservedPengi
 from pengi_stream.config import WindowConfig
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.model import PengiModel
@@ -31,8 +33,8 @@ PROMPTS = [
 ]
 EXACT = 1e-4  # of confidence: what float32 holds in a batch of any size
 ACROSS_DEVICES = 1e-3  # of confidence: float32 sums in another order
-LOW_PRECISION_TEXTS = 0.8  # of the texts stay what they are in float32
-LOW_PRECISION = 0.1  # of confidence, where the text stays
+LOW_PRECISION_NATS = 0.1  # a token: 10 % less likely; another text is said where two are about as likely
+LOW_PRECISION = 0.1  # of a label's score
 
 Load = Callable[..., PengiModel | Replicas]
 
@@ -113,21 +115,26 @@ def test_cuda_graphs_say_what_steps_without_them_say(
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("prompt", PROMPTS, ids=lambda prompt: prompt.id)
-def test_bfloat16_mostly_says_what_float32_says(
-    load: Load,
-    windows: list[Window],
-    device: str,
-    prompt: Prompt,
-    record_property: Callable[[str, object], None],
+@pytest.mark.parametrize("prompt", PROMPTS[:2], ids=lambda prompt: prompt.id)
+def test_where_bfloat16_says_something_else_float32_finds_it_nearly_as_likely(
+    windows: list[Window], device: str, prompt: Prompt
 ) -> None:
-    full, half = load(device), load(device, "bfloat16")
+    device_or_skip(device)
+    full, half = (subject.load("mini", dtype, device).model for dtype in ("float32", "bfloat16"))
+    assert isinstance(full, ObservedPengi)
+    assert isinstance(half, ObservedPengi)
     assert full.identity != half.identity
-    exact, near = say(full, windows, prompt), say(half, windows, prompt)
-    record_property("same_texts", same_texts(near, exact))
-    record_property("most_apart", most_apart(near, exact))
-    assert same_texts(near, exact) >= LOW_PRECISION_TEXTS
-    assert most_apart(near, exact) <= LOW_PRECISION
+    requests = [Request(window, prompt) for window in windows]
+    for request, own, other in zip(requests, full.written(requests), half.written(requests), strict=True):
+        assert own == other or full.score(request, own) - full.score(request, other) <= LOW_PRECISION_NATS
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_bfloat16_ranks_labels_nearly_as_float32_does(load: Load, windows: list[Window], device: str) -> None:
+    exact, near = (say(load(device, dtype), windows, PROMPTS[2]) for dtype in ("float32", "bfloat16"))
+    for one, other in zip(exact, near, strict=True):
+        assert one.scores
+        assert other.scores == pytest.approx(one.scores, abs=LOW_PRECISION)
 
 
 @pytest.mark.parametrize("devices", TWO_DEVICES)
