@@ -140,7 +140,7 @@ class ExampleMaker:
         return Listing(sounds, level(likely), present)
 
 
-ONE_SOUND = 0.45
+ONE_SOUND = 0.5
 """How often an answer about events is one sound, drawn by how likely it is: labels are ranked by it"""
 ONLY_SCORES = 0.5
 """How often a window is heard as if it were near to no recording"""

@@ -21,6 +21,8 @@ class Sound:
     """As in YAMNet's class map, for its classes"""
     label: str
     """A noun phrase: `dog barking`"""
+    also: tuple[str, ...]
+    """What else users call it: `hound`, `barks`"""
     clauses: tuple[str, ...]
     """Whole clauses: `a dog barks`"""
     keywords: tuple[str, ...]
@@ -37,8 +39,8 @@ def load_sounds(path: Path = SOUNDS_FILE) -> dict[str, Sound]:
 
 
 def _sound(row: Mapping[str, str]) -> Sound:
-    clauses = tuple(row["clauses"].split(";"))
-    return Sound(row["name"], row["label"].lower(), clauses, tuple(row["keywords"].split()), row["scene"])
+    also, clauses = (tuple(text for text in row[key].split(";") if text) for key in ("also", "clauses"))
+    return Sound(row["name"], row["label"].lower(), also, clauses, tuple(row["keywords"].split()), row["scene"])
 
 
 class SoundFinder:

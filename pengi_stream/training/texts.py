@@ -17,7 +17,7 @@ QUESTION = "question: "
 WHAT = ("what is making the sound?", "what is making the sound?", "what sound is this?", "what can be heard?")
 HOW_MANY = ("how many different sounds are there?", "how many sounds are there?", "how many sounds can be heard?")
 IS_THERE = ("is there {}?", "is there {}?", "is there a {}?", "is there the sound of {}?", "do you hear {}?")
-ARTICLES = ("a ", "the ", "my ")
+DETERMINERS = ("a ", "the ", "my ", "our ", "my neighbour's ")
 NUMBERS = ("none", "one", "two", "three")
 
 JOINTS = (" and ", " while ", " as ", ", and ")
@@ -69,7 +69,7 @@ class TextWriter:
     def write(self, content: Content, rng: np.random.Generator) -> Text:
         """One of the texts that are true of `content`."""
         draw = rng.random()
-        if draw < 0.34:
+        if draw < 0.31:
             return Text(CAPTION, self.caption(content, rng))
         if draw < 0.54:
             return Text(EVENTS, self.events(content))
@@ -113,16 +113,19 @@ class TextWriter:
         return ", ".join(labels) if content.sounds else f"perhaps {' or '.join(labels)}"
 
     def wording(self, name: str, rng: np.random.Generator) -> str:
-        """What a user may call the sound: mostly its label; else its class, a clause, or what it is a kind of."""
+        """What a user may call the sound: mostly its label; else another word, its class, a clause, or what it is a
+        kind of."""
         sound, draw = self._sounds[name], rng.random()
-        if draw < 0.6:
+        if draw < 0.34:
             return sound.label
-        if draw < 0.72:
+        if draw < 0.68:
+            return str(rng.choice(sound.also or (sound.label,)))
+        if draw < 0.76:
             return str(rng.choice(name.lower().split(", ")))
-        if draw < 0.84:
+        if draw < 0.85:
             return self._clause(name, rng)
-        if draw < 0.92:
-            return str(rng.choice(ARTICLES)) + sound.label
+        if draw < 0.93:
+            return str(rng.choice(DETERMINERS)) + sound.label
         kinds = [self._sounds[p].label for p in self._parents.get(name, ())[:1] if p in self._sounds]
         return (kinds or [sound.label])[0]
 
@@ -162,9 +165,13 @@ class TextWriter:
         return str(rng.choice(like if like and rng.random() < NEAR_MISS else others))
 
     def _is_there(self, name: str, answer: str, rng: np.random.Generator) -> Text:
-        return Text(QUESTION + str(rng.choice(IS_THERE)).format(self._sounds[name].label), answer)
+        sound = self._sounds[name]
+        words = str(rng.choice(sound.also)) if sound.also and rng.random() < OTHER_WORDS else sound.label
+        return Text(QUESTION + str(rng.choice(IS_THERE)).format(words), answer)
 
 
+OTHER_WORDS = 0.2
+"""How often a question asks by another word than the label"""
 LISTED_IS_HEARD = 0.7
 """How often a sound that could be heard is said to be there"""
 NEAR_MISS = 0.3

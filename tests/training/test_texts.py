@@ -36,6 +36,15 @@ def test_events_are_the_labels_loudest_first() -> None:
     assert answers == {"dog barking, rain"}
 
 
+def test_a_sound_is_also_called_what_users_call_it() -> None:
+    writer = TextWriter(load_sounds(), PARENTS, {})
+    words = {writer.wording("Bark", np.random.default_rng(seed)) for seed in range(300)}
+    asked = {text.prompt for text in write(Content(("Bark",)), 3000)}
+
+    assert {"dog barking", "woof", "a dog barks", "my dog barking", "dog"} <= words
+    assert "question: is there woof?" in asked
+
+
 def test_a_caption_by_a_person_is_used_as_it_is_and_others_sometimes() -> None:
     own = {text.answer for text in write(Content(("Bark",), caption="A dog barks twice")) if text.prompt == CAPTION}
     borrowed = {text.answer for text in write(Content(("Bark",))) if text.prompt == CAPTION}
