@@ -225,7 +225,7 @@ class DeadLetterSink(Protocol):
         ...
 
     def flush(self, deadline: Deadline) -> None:
-        """Return when all that was written is durable. Raises SinkError."""
+        """Return when all that was written is durable; with nothing written, when it can be. Raises SinkError."""
         ...
 
     def close(self) -> None:

@@ -20,8 +20,9 @@ class Forward:
     metrics: Metrics
 
     def work(self, items: Channel[WindowItem, WindowItem]) -> None:
-        """Until `items` ends."""
+        """Until `items` ends. Raises SinkError when dead letters have no place."""
         try:
+            self.dead_letters.reach()
             while (item := items.get()) is not None:
                 self._hand_on(item)
         finally:

@@ -50,6 +50,11 @@ class DeadLetters:
         self.unkept = 0
         """Bad records that were only logged"""
 
+    def reach(self) -> None:
+        """A flush of nothing tells that the place is there, before any audio is spent. Raises SinkError when not."""
+        if self._sink is not None:
+            self._flush(self._sink)
+
     def keep(self, record: BadRecord) -> None:
         """Returns when `record` is durable. Raises SinkError when nobody took it for too long."""
         with self._lock:
@@ -107,7 +112,16 @@ class Inference:
     _tickets: Iterator[int] = field(default_factory=count, init=False)
 
     def work(self, requests: Channel[Asked, Ready]) -> None:
-        """Until `requests` ends. Raises ModelError when the model fails on anything."""
+        """Until `requests` ends. Raises ModelError when the model fails on anything, and SinkError when dead letters
+        have no place."""
+        try:
+            self.dead_letters.reach()
+            self._drive(requests)
+        finally:
+            self.dead_letters.close()
+
+    def _drive(self, requests: Channel[Asked, Ready]) -> None:
+        """The model, by as many threads as it can take."""
         threads = self.model.concurrency if isinstance(self.model, ConcurrentModel) else 1
         done: Done = Channel(Reorder[Parts](threads * OPEN_PER_THREAD), producers=threads)
         errors: list[Exception] = []
@@ -131,7 +145,6 @@ class Inference:
             done.abort()
             for worker in workers:
                 worker.join()
-            self.dead_letters.close()
         if errors:
             raise errors[0]
 

@@ -379,6 +379,19 @@ def test_a_bad_record_that_is_kept_is_no_failure() -> None:
     assert keeper.flushed == 1
 
 
+def test_a_place_for_bad_records_that_is_not_there_ends_the_run_before_there_are_any(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def flush(_self: Keeper, _deadline: Deadline) -> None:
+        raise SinkError("dead letters: there is no topic 'daed'")
+
+    monkeypatch.setattr(Keeper, "flush", flush)
+    stream, sink = Stream("a"), ListSink()
+    outcome = pipeline([*tone(stream, 1.0), StreamEnd(stream)], [required(sink)], dead_letters=Keeper()).run()
+    assert outcome.errors == ("dead letters: there is no topic 'daed'",)
+    assert sink.events == []
+
+
 def test_two_sources_of_one_stream_are_refused() -> None:
     stream = Stream("a")
     sources = [LiveSource(ScriptedSource(tone(stream, 1.0), hold_open=True), live=False) for _ in range(2)]
