@@ -161,9 +161,10 @@ class Consumer:
                 commit_due = Deadline(self._options.commit_interval_s, self._clock)
             if measure_due.expired:
                 parts.lag.measure()
-                if self._is_connected(parts.library):
+                if self._is_reading(parts.library):
                     patience = Deadline(self._options.give_up_after_s, self._clock)
                 self._look_for_broker(patience)
+                self._look_for_topics(parts)
                 measure_due = Deadline(MEASURE_S, self._clock)
 
     def _poll(self, parts: _Parts) -> None:
@@ -218,17 +219,27 @@ class Consumer:
         except (KafkaError, BrokerError) as error:
             log.warning("commit_failed", reason=repr(error))
 
-    def _is_connected(self, library: KafkaConsumer) -> bool:
-        connected = bool(library.metrics()["consumer-metrics"]["connection-count"])
-        if connected and self._status.state != "running":
+    def _is_reading(self, library: KafkaConsumer) -> bool:
+        """Is there a broker that has our topics?"""
+        missing = "" if library.metrics()["consumer-metrics"]["connection-count"] else "connection"
+        if not missing:
+            missing = next((f"topic {name!r}" for name in self._options.topics if not self._has(library, name)), "")
+        if missing:
+            self._wait_for(self._status.waits_for or f"{','.join(self._options.servers)}: no {missing}")
+        elif self._status.state != "running":
             log.info("consumer_running", group_id=self._options.group_id)
             self._status = Status("running")
-        elif not connected:
-            self._wait_for(self._status.waits_for or f"{','.join(self._options.servers)}: no connection")
-        return connected
+        return not missing
+
+    @staticmethod
+    def _has(library: KafkaConsumer, topic: str) -> bool:
+        try:
+            return bool(library.partitions_for_topic(topic))
+        except KafkaError:
+            return False
 
     def _look_for_broker(self, patience: Deadline) -> None:
-        """Say why nobody answers; raises SourceError when that has lasted too long."""
+        """Say what is missing; raises SourceError when that has lasted too long."""
         if self._status.state != "stalled":
             return
         try:
@@ -237,6 +248,13 @@ class Consumer:
             self._wait_for(str(error))
         if patience.expired:
             raise SourceError(f"{self._status.waits_for}; gave up after {self._options.give_up_after_s:g} s")
+
+    def _look_for_topics(self, parts: _Parts) -> None:
+        """Say once that the pattern finds none: some may come."""
+        found = bool(self._options.pattern is None or parts.library.subscription())
+        if parts.subscribed and not found:
+            log.warning("no_topic_matches", pattern=self._options.pattern, group_id=self._options.group_id)
+        parts.subscribed = found
 
     def _wait_for(self, reason: str) -> None:
         if self._status != Status("stalled", reason):
@@ -264,6 +282,7 @@ class _Parts:
     commits: Commits
     lag: Lag
     paused: bool = False
+    subscribed: bool = True
 
 
 def _headers(record: Any) -> tuple[tuple[str, bytes], ...]:

@@ -13,7 +13,8 @@ from pengi_stream.broker.security import SecurityConfig
 
 LARGEST_FETCH = 64 << 20  # a single record may be larger still
 MOST_RECONNECT_MS = 1_000
-METADATA_MS = 60_000  # new partitions, and topics of a pattern, are found so soon
+METADATA_MS = 60_000  # new partitions are found so soon
+PATTERN_MS = 10_000  # new topics of a pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class ConsumerOptions:
     session_timeout_s: float = 45.0
     max_poll_interval_s: float = 300.0
     give_up_after_s: float = 60.0
-    """Without any broker for so long, the run ends"""
+    """Without any broker, or one of the topics, for so long, the run ends"""
 
     def library_options(self) -> dict[str, Any]:
         """Keyword arguments of KafkaConsumer."""
@@ -46,7 +47,7 @@ class ConsumerOptions:
             "isolation_level": "read_committed",
             "allow_auto_create_topics": False,
             "partition_assignment_strategy": (StickyPartitionAssignor,),
-            "metadata_max_age_ms": METADATA_MS,
+            "metadata_max_age_ms": METADATA_MS if self.pattern is None else PATTERN_MS,
             "session_timeout_ms": round(self.session_timeout_s * 1000),
             "heartbeat_interval_ms": round(min(3.0, self.session_timeout_s / 3) * 1000),
             "max_poll_interval_ms": round(self.max_poll_interval_s * 1000),

@@ -126,6 +126,9 @@ def test_topics_may_be_named_by_a_pattern(kafka: Kafka) -> None:
         send(kafka, topic, seconds(0, 1, topic.encode()))
     with reading(kafka, topics[0], topics=[], pattern=f"^{family}-.*") as found:
         wait_for(lambda: {frame.stream.id for frame in found.frames()} == set(topics), "a frame of each topic")
+        topics.append(kafka.create_topic(f"{family}-2"))
+        send(kafka, topics[2], seconds(0, 1, topics[2].encode()))
+        wait_for(lambda: {frame.stream.id for frame in found.frames()} == set(topics), "the new topic's frame", 30)
 
 
 def test_streams_that_an_offset_has_no_room_for_are_kept_in_a_topic(kafka: Kafka) -> None:
@@ -210,6 +213,21 @@ def test_a_topic_that_is_missing_is_named_at_once(kafka: Kafka) -> None:
     with reading(kafka, "no-such-topic") as found:
         wait_for(lambda: found.error, "the error", 12)
     assert "no-such-topic" in str(found.error)
+
+
+def test_a_topic_that_is_deleted_is_waited_for_by_name_and_patience_ends(kafka: Kafka) -> None:
+    topic = kafka.new_topic()
+    send(kafka, topic, seconds(0, 1))
+    with reading(kafka, topic, give_up_after_s=3) as found:
+        wait_for(found.frames, "the frame")
+        admin = KafkaAdminClient(bootstrap_servers=kafka.servers, **kafka.client_options)
+        admin.delete_topics([topic])
+        admin.close()
+        wait_for(lambda: found.source.status().state == "stalled", "the stall")
+        assert topic in found.source.status().waits_for
+        wait_for(lambda: found.error, "the error", 15)
+    assert f"no topic '{topic}'" in str(found.error)
+    assert "gave up after 3 s" in str(found.error)
 
 
 def test_without_a_broker_the_state_says_what_is_waited_for_and_patience_ends() -> None:
