@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from pengi_stream.broker.config import share_cluster
 from pengi_stream.broker.guarantee import trouble_with_exactly_once
 from pengi_stream.errors import ConfigError
+from pengi_stream.overrides import overridden
 from pengi_stream.plugins import (
     FrozenModel,
     Kind,
@@ -26,7 +28,6 @@ from pengi_stream.plugins import (
 )
 from pengi_stream.prompts import PromptConfig
 
-ENVIRONMENT_PREFIX = "PENGI_STREAM_"
 DEFAULT_MODEL = {"type": "pengi"}
 
 
@@ -148,6 +149,8 @@ class PipelineConfig(FrozenModel):
         if len({isinstance(sink, WindowSinkConfig) for sink in self.sinks}) > 1:
             types = ", ".join(sink.type for sink in self.sinks)
             raise ValueError(f"sinks take either windows or events, found {types}; make two pipelines of them")
+        if getattr(self.dead_letters, "bootstrap_servers", ()) is None:
+            raise ValueError("dead_letters: `bootstrap_servers` is missing, and no Kafka source has any")
         ids = [prompt.id for prompt in self.prompts]
         if repeated := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")
@@ -185,15 +188,7 @@ def parse_config(
 ) -> PipelineConfig:
     """As `load_config`, from a mapping. `origin` is what error messages call it."""
     layers: dict[str, Any] = {"name": name, "model": DEFAULT_MODEL, **data}
-    for variable, value in sorted((os.environ if environment is None else environment).items()):
-        if variable.startswith(ENVIRONMENT_PREFIX):
-            keys = variable.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-            layers = _overlaid(layers, keys, _parse_value(value, variable), variable)
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {override}: expected KEY=VALUE, for example batch.max_wait_s=1")
-        layers = _overlaid(layers, key.strip().split("."), _parse_value(value, f"--set {key}"), f"--set {key}")
+    layers = overridden(layers, os.environ if environment is None else environment, overrides)
     try:
         return PipelineConfig.model_validate(layers)
     except ValidationError as error:
@@ -237,30 +232,6 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
-def _parse_value(text: str, origin: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin}: {text!r} is not a YAML value") from error
-
-
-def _overlaid(data: Any, keys: list[str], value: Any, origin: str) -> Any:
-    """`data` with `value` at the place that `keys` name; lists by index, missing mappings are made."""
-    if not keys:
-        return value
-    key, *rest = keys
-    if isinstance(data, list | tuple):
-        if not key.isdigit() or int(key) >= len(data):
-            raise ConfigError(f"{origin}: {key!r} is no index of a list of {len(data)}")
-        index = int(key)
-        return [*data[:index], _overlaid(data[index], rest, value, origin), *data[index + 1 :]]
-    if data is None or isinstance(data, dict):
-        below = dict(data or {})
-        below[key] = _overlaid(below.get(key), rest, value, origin)
-        return below
-    raise ConfigError(f"{origin}: {data!r} has no key {key!r} below it")
-
-
 def _describe(error: ValidationError) -> str:
     lines = []
     problems = error.errors(include_url=False, include_input=False)
@@ -268,7 +239,18 @@ def _describe(error: ValidationError) -> str:
     for problem in problems:
         if problem["type"] == "too_short" and problem["loc"][0] in deep:
             continue  # it counts the wrong items as missing
+        if _is_shared(problem, problems):
+            continue
         place = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
         lines.append(f"{place}: {message}" if place else message)
     return "; ".join(lines)
+
+
+def _is_shared(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:
+    """Is it about what dead letters have from a source?"""
+    shared = problem["loc"][1:]
+    return problem["loc"][:1] == ("dead_letters",) and any(
+        other["loc"][:1] == ("sources",) and (other["loc"][2:], other["msg"]) == (shared, problem["msg"])
+        for other in problems
+    )

@@ -57,6 +57,21 @@ def test_a_setting_of_the_model_holds_for_the_default_model_too() -> None:
     assert parsed(short, overrides=["model.device=cpu"]).model.model_dump()["device"] == "cpu"
 
 
+def test_another_type_takes_none_of_the_keys_of_the_one_before() -> None:
+    data = {**MINIMAL, "model": {"type": "pengi", "checkpoint": "mini"}}
+    assert parsed(data, overrides=["model.window_s=2", "model.type=fake"]).model.model_dump()["window_s"] == 2
+    variables = {"PENGI_STREAM_MODEL__CHECKPOINT": "base", "PENGI_STREAM_MODEL__TYPE": "pengi"}
+    fake = {**MINIMAL, "model": {"type": "fake", "window_s": 2}}
+    assert parsed(fake, environment=variables).model.model_dump()["checkpoint"] == "base"
+
+
+def test_what_is_wrong_with_a_source_is_said_once_though_dead_letters_share_it() -> None:
+    source = {**KAFKA, "topics": ["audio"], "group_id": "g", "security": {"protocol": "SASL_PLAINTEXT"}}
+    with pytest.raises(ConfigError) as error:
+        parsed({"sources": [source], "dead_letters": {"type": "kafka", "topic": "dead"}})
+    assert str(error.value).count("needs `mechanism`") == 1
+
+
 def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
     assert parsed({**MINIMAL, **exactly_once()}).delivery.guarantee == "exactly_once"
 
@@ -96,6 +111,15 @@ def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
         (
             exactly_once(sinks=[{**KAFKA, "topic": "a", "bootstrap_servers": ["b:9092"]}]),
             ["one cluster", "found a:9092; b:9092"],
+        ),
+        (
+            exactly_once(dead_letters={"type": "kafka", "topic": "dead", "security": {"protocol": "SSL"}}),
+            ["one user for sink and dead letters", "`security` in dead_letters"],
+        ),
+        ({"dead_letters": {"type": "kafka", "topic": "dead"}}, ["dead_letters: `bootstrap_servers` is missing"]),
+        (
+            {"sinks": [{**KAFKA, "topic": "a", "security": {"protocol": "SSL", "ca_file": "none.pem"}}]},
+            ["sinks.0.security", "`ca_file`: there is no file none.pem"],
         ),
     ],
 )

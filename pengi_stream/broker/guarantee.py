@@ -25,8 +25,14 @@ def trouble_with_exactly_once(
     if len({_cluster(end) for end in ends}) > 1:
         found = "; ".join(",".join(_cluster(end)) for end in ends)
         return f"exactly_once needs one cluster, named by the same bootstrap_servers; found {found}"
+    if letters and _security(letters) != _security(required[0]):
+        return "exactly_once needs one user for sink and dead letters; found another `security` in dead_letters"
     return ""
 
 
 def _cluster(end: PluginConfig) -> tuple[str, ...]:
     return tuple(sorted(getattr(end, "bootstrap_servers", None) or ()))
+
+
+def _security(end: PluginConfig) -> object:
+    return getattr(end, "security", None)

@@ -92,6 +92,10 @@ class SecurityConfig(FrozenModel):
         for key in sorted(self.model_fields_set - possible):
             if getattr(self, key) is not None:
                 raise ValueError(f"`{key}` means nothing with {self._means()}; {self._advice(key)}")
+        for key in ("ca_file", "cert_file", "key_file"):
+            path: Path | None = getattr(self, key)
+            if path is not None and not path.is_file():
+                raise ValueError(f"`{key}`: there is no file {path}; expected one in PEM form")
         return self
 
     def _wanted(self) -> set[str]:

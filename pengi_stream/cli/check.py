@@ -31,6 +31,8 @@ def check(pipeline: PipelineFile, overrides: Overrides = None) -> None:
         typer.echo(f"source    {source!r}")
     for sink in config.sinks:
         typer.echo(f"sink      {sink!r}")
+    if config.dead_letters is not None:
+        typer.echo(f"dead      {config.dead_letters!r}")
     if config.server is not None:
         typer.echo(f"server    {config.server.host}, port {config.server.port}")
     typer.echo("ok")
