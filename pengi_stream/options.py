@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
+
+MOST_BEAMS = 64
 
 
 @dataclass(frozen=True, slots=True)
 class DecodingOptions:
-    """How text is generated; requests of one batch share it."""
+    """How text is generated; requests of one batch share it. Raises ValueError for what makes no sense."""
 
     beams: int = 1
     max_new_tokens: int = 30
@@ -28,19 +31,33 @@ class DecodingOptions:
         return self.beams == 1 and self.top_p is None
 
     def __post_init__(self) -> None:
-        wrong = {
-            "beams": self.beams < 1,
-            "max_new_tokens": self.max_new_tokens < 1,
-            "temperature": not self.temperature > 0,
-            "top_p": self.top_p is not None and not (0 < self.top_p <= 1 and self.beams == 1),
-            "seed": self.seed < 0,
-            "stop": not all(self.stop) or not isinstance(self.stop, tuple),
+        checks = {
+            "beams": (_whole(self.beams, 1) and self.beams <= MOST_BEAMS, f"a whole number from 1 to {MOST_BEAMS}"),
+            "max_new_tokens": (_whole(self.max_new_tokens, 1), "a whole number above 0"),
+            "temperature": (_number(self.temperature) and 0 < self.temperature < inf, "a number above 0"),
+            "top_p": (
+                self.top_p is None or (_number(self.top_p) and 0 < self.top_p <= 1 and self.beams == 1),
+                "a number above 0 and up to 1, and one beam",
+            ),
+            "seed": (_whole(self.seed, 0), "a whole number from 0"),
+            "add_text": (isinstance(self.add_text, str), "a text"),
+            "stop": (_texts(self.stop), "a tuple of texts that are not empty"),
         }
-        for name in (name for name, is_wrong in wrong.items() if is_wrong):
-            raise ValueError(
-                f"decoding options: found {name}={getattr(self, name)!r}; expected beams, max_new_tokens "
-                "and temperature above 0, top_p above 0 and up to 1, with one beam, seed from 0, a tuple of stops"
-            )
+        for name, (is_right, expected) in checks.items():
+            if not is_right:
+                raise ValueError(f"decoding options: found {name}={getattr(self, name)!r}, expected {expected}")
+
+
+def _whole(value: object, least: int) -> bool:
+    return isinstance(value, int) and value >= least
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, tuple) and all(value)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 @dataclass(frozen=True, slots=True)

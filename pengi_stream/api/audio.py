@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ MAX_CHANNELS = 256
 
 def recordings(audio: Audio) -> list[AudioInput]:
     """The batch; one recording is a batch of one. Raises AudioError where there is none."""
-    batch = [audio] if isinstance(audio, (str, Path, np.ndarray)) else list(audio)
+    batch = [audio] if isinstance(audio, (str, Path, np.ndarray)) or not isinstance(audio, Iterable) else list(audio)
     if not batch:
         raise AudioError("found no audio, expected an array, a path, or a list of these")
     return batch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_labels_are_ranked_for_each_window_of_each_recording(pengi: Model) -> No
     assert [answer.scores for answer in swapped] == [pytest.approx(answer.scores, abs=1e-5) for answer in answers]
 
 
-@pytest.mark.parametrize("labels", [[], "rain", ["rain", " "], ["rain", "dog", "rain"]])
+@pytest.mark.parametrize("labels", [[], None, "rain", ["rain", " "], ["rain", 1], ["rain", "dog", "rain"]])
 def test_labels_that_cannot_be_ranked_are_refused(pengi: Model, labels: object) -> None:
     with pytest.raises(ConfigError, match=r"found the labels .*, expected a list of them, none empty and none twice"):
         pengi.rank(recording(pengi, 1), EVENTS, labels, sample_rate=RATE)  # type: ignore[arg-type]
@@ -116,6 +117,7 @@ def test_labels_that_cannot_be_ranked_are_refused(pengi: Model, labels: object) 
     ("audio", "message"),
     [
         (np.full(RATE, np.nan, np.float32), "16000 NaN or infinite"),
+        (None, "found a NoneType, expected a numpy array or a path"),
         (np.zeros(0, np.float32), r"the shape \(0,\)"),
         (np.zeros((2, 3, 4), np.float32), r"the shape \(2, 3, 4\)"),
         (np.zeros((2, RATE), np.float32), "transpose it"),
@@ -124,7 +126,7 @@ def test_labels_that_cannot_be_ranked_are_refused(pengi: Model, labels: object) 
         ([], "found no audio"),
         ("missing.wav", "missing.wav: there is no such file"),
     ],
-    ids=["nan", "empty", "3d", "transposed", "integers", "list", "none", "missing"],
+    ids=["nan", "None", "empty", "3d", "transposed", "integers", "list", "none", "missing"],
 )
 def test_audio_that_is_none_is_refused_in_one_line(pengi: Model, audio: object, message: str) -> None:
     with pytest.raises(AudioError, match=message) as caught:
@@ -138,8 +140,8 @@ def test_an_array_needs_its_sample_rate(pengi: Model, sample_rate: int | None) -
         pengi.generate(recording(pengi, 1), CAPTION, sample_rate=sample_rate)
 
 
-@pytest.mark.parametrize("prompts", ["", " ", [], [CAPTION, ""]])
-def test_an_empty_prompt_is_refused(pengi: Model, prompts: str | list[str]) -> None:
+@pytest.mark.parametrize("prompts", ["", " ", [], [CAPTION, ""], 5, None])
+def test_an_empty_prompt_is_refused(pengi: Model, prompts: Any) -> None:
     with pytest.raises(ConfigError, match="expected prompts that are not empty"):
         pengi.generate(recording(pengi, 1), prompts, sample_rate=RATE)
 
