@@ -9,9 +9,13 @@ from pathlib import Path
 import kafka_cluster
 import pytest
 import structlog
+from hypothesis import settings
 from kafka_cluster import Kafka, OwnCluster, own_cluster
 from kafka_elsewhere import kafka_elsewhere
 from pulse import Pulse, missing_parts, running_pulse
+
+settings.register_profile("untimed", deadline=None)  # how busy a machine is says nothing about the code
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,8 @@ from pengi_stream.errors import ConfigError
 from pengi_stream.evaluation.ask import Prediction
 from pengi_stream.evaluation.captioning import cider_d, sentence_similarity
 from pengi_stream.evaluation.dataset import Kind
-from pengi_stream.evaluation.metrics import Proportion, precisions
+from pengi_stream.evaluation.metrics import precisions
+from pengi_stream.evaluation.proportion import Proportion
 
 NO_SENTENCES = "sentence similarity needs --sentence-model DIR, a sentence-transformers model; it was left out"
 
@@ -62,7 +63,7 @@ def _of_one_label(said: Sequence[Prediction]) -> Figures:
     by_label: dict[str, list[bool]] = {}
     for prediction, is_right in zip(said, right, strict=True):
         by_label.setdefault(prediction.item.truths[0], []).append(is_right)
-    accuracy = Figure("accuracy", share.value, share.interval, f"{share.right} of {share.of} recordings")
+    accuracy = Figure("accuracy", share.share, share.interval, f"{share.right} of {share.of} recordings")
     return Figures(
         (accuracy,),
         {label: sum(hits) / len(hits) for label, hits in sorted(by_label.items())},

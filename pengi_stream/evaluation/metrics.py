@@ -1,36 +1,13 @@
-"""How good answers are: shares with their interval, and average precision. No model, no audio."""
+"""How good answers are: average precision. No model, no audio."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Z_95 = 1.959964  # two-sided 95 % of a normal distribution
-
-
-@dataclass(frozen=True, slots=True)
-class Proportion:
-    """How many of how many."""
-
-    right: int
-    of: int
-
-    @property
-    def value(self) -> float:
-        return self.right / self.of
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval."""
-        z, n, share = Z_95, self.of, self.value
-        centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-        return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
 def average_precision(relevant: NDArray[np.bool_], scores: NDArray[np.floating[Any]]) -> float:

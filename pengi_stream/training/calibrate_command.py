@@ -9,6 +9,7 @@ from typing import Annotated
 import torch
 import typer
 
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.models.pengi.checkpoint import load_checkpoint, write_checksums
 from pengi_stream.models.pengi.config import ConfidenceConfig, PengiConfig
 from pengi_stream.models.pengi.folder import CONFIG_FILE, checkpoint_folder
@@ -17,7 +18,6 @@ from pengi_stream.training.calibrate import Sample, collect, cross_fitted, fit
 from pengi_stream.training.calibrate_picture import draw, proportions
 from pengi_stream.training.evaluate import SURE
 from pengi_stream.training.evaluate_command import Audio, Clips, Data, choose_clips
-from pengi_stream.training.evaluate_proportion import Proportion
 
 
 def calibrate(

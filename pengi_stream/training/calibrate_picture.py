@@ -7,8 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pengi_stream.errors import ConfigError
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.training.calibrate import Sample
-from pengi_stream.training.evaluate_proportion import Proportion
 
 EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 

@@ -8,10 +8,10 @@ from functools import partial
 from itertools import islice
 from operator import eq
 
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.training.evaluate_clips import HeldOutClip, windows_of
-from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.texts import CAPTION, EVENTS
 from pengi_stream.types import Batch, Generation, Request, Window
 

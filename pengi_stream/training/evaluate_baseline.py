@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.models.pengi.mapper import YamnetEncoder
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.yamnet import CLASSES, SILENCE
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.training.evaluate_clips import HeldOutClip, windows_of
-from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.sounds import load_sounds
 
 TOP = (1, 3)

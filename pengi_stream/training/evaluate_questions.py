@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.training.augment import mix
 from pengi_stream.training.evaluate import Answer, Asked, answers
 from pengi_stream.training.evaluate_clips import HeldOutClip, as_window, windows_of
-from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.texts import QUESTION
 from pengi_stream.types import Window
 

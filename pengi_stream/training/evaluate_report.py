@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.training import evaluate
 from pengi_stream.training.evaluate import SURE, Answer
 from pengi_stream.training.evaluate_baseline import top_classes
 from pengi_stream.training.evaluate_clips import HeldOutClip
-from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.evaluate_questions import Questioner, majority
 from pengi_stream.training.evaluate_words import load_paraphrases
 

@@ -10,13 +10,13 @@ import torch
 import typer
 
 from pengi_stream.errors import ConfigError
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.models.pengi.checkpoint import load_checkpoint, save_checkpoint
 from pengi_stream.models.pengi.folder import checkpoint_folder
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.training.evaluate import BATCH
 from pengi_stream.training.evaluate_clips import as_window
-from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.finetune import finetune as teach
 from pengi_stream.training.finetune_clips import CaptionedClip, read_captioned
 from pengi_stream.training.texts import CAPTION

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pengi_stream.evaluation.metrics import Proportion, average_precision, precisions
+from pengi_stream.evaluation.metrics import average_precision, precisions
+from pengi_stream.evaluation.proportion import Proportion
 
 SCORED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=30).filter(
     lambda files: any(relevant for relevant, _ in files)
@@ -30,7 +31,7 @@ def arrays(files: list[tuple[bool, float]]) -> tuple[np.ndarray, np.ndarray]:
 )
 def test_an_accuracy_has_wilsons_interval(right: int, of: int, low: float, high: float) -> None:
     assert Proportion(right, of).interval == pytest.approx((low, high), abs=1e-4)
-    assert Proportion(right, of).value == right / of
+    assert Proportion(right, of).share == right / of
 
 
 @pytest.mark.parametrize(

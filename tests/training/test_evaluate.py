@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from pengi_stream.errors import ConfigError
+from pengi_stream.evaluation.proportion import Proportion
 from pengi_stream.training.__main__ import app
 from pengi_stream.training.evaluate_clips import read_held_out
-from pengi_stream.training.evaluate_proportion import Proportion
 from pengi_stream.training.evaluate_words import Dictionary, words_of
 
 

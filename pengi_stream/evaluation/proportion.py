@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-Z = 1.96  # 95 %
+Z = 1.959964  # two-sided 95 % of a normal distribution
 
 
 @dataclass(frozen=True, slots=True)
