@@ -37,7 +37,7 @@ def language_model(data: Data, work: Work = WORK, seed: Seed = 1, steps: int = 5
 
 
 @app.command()
-def mapper(data: Data, work: Work = WORK, seed: Seed = 1, listening_steps: int = 900, steps: int = 3600) -> None:
+def mapper(data: Data, work: Work = WORK, seed: Seed = 1, listening_steps: int = 900, steps: int = 9000) -> None:
     """Train the mapper, and the language model with it, on windows and texts."""
     Recipe(data, work, seed).train_mapper(listening_steps, steps)
 

@@ -93,6 +93,7 @@ class ExampleMaker:
         self._kinship = kinship
         self._names = list(names)
         self._index = {name: index for index, name in enumerate(names)}
+        self._kin = [[i for i, other in enumerate(names) if other != n and kinship.same(n, other)] for n in names]
 
     def make(self, step: int, seed: int, shares: Shares, tokenizer: Tokenizer) -> Example:
         """The batch of `step`."""
@@ -115,10 +116,23 @@ class ExampleMaker:
     def _window(self, rng: np.random.Generator, *, exchanged: bool) -> tuple[list[Candidate], Content]:
         names, likely, present = self._heard[int(rng.random() < ONLY_SCORES)]
         row = int(rng.integers(len(names)))
-        other = np.asarray(rng.choice(len(self._names), names.shape[1], replace=False)) if exchanged else names[row]
+        other = self._exchanged(names.shape[1], rng) if exchanged else names[row]
         rows = zip(other.tolist(), likely[row].tolist(), present[row].tolist(), strict=True)
         candidates = [Candidate(self._names[index], p, q) for index, p, q in rows if p > LEAST]
         return candidates, content_of(candidates, self._kinship, "" if exchanged else self._scenes[row])
+
+    def _exchanged(self, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Sounds drawn at random, and often others that are said like the first, as they are heard together."""
+        drawn = rng.choice(len(self._names), count, replace=False)
+        kin = self._kin[int(drawn[0])]
+        if kin and rng.random() < WITH_KIN:
+            some = rng.choice(kin, min(len(kin), int(rng.integers(1, MOST_KIN + 1))), replace=False)
+            others = [index for index in drawn[1:].tolist() if index not in some]
+            places = np.sort(rng.choice(count - 1, min(len(some), count - 1), replace=False))
+            for place, index in zip(places.tolist(), some.tolist(), strict=False):
+                others.insert(place, index)
+            drawn = np.asarray([int(drawn[0]), *others[: count - 1]])
+        return np.asarray(drawn)
 
     def _caption(self, rng: np.random.Generator) -> tuple[list[Candidate], Content]:
         """Sounds of a person's caption, as if the listener had heard them."""
@@ -142,6 +156,8 @@ class ExampleMaker:
 
 ONE_SOUND = 0.5
 """How often an answer about events is one sound, drawn by how likely it is: labels are ranked by it"""
+WITH_KIN, MOST_KIN = 0.5, 3
+"""How often exchanged sounds have kin of the first among them, and how many at most"""
 ONLY_SCORES = 0.5
 """How often a window is heard as if it were near to no recording"""
 

@@ -12,6 +12,7 @@ from pengi_stream.models.pengi.config import LanguageModelConfig, PengiConfig, R
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.yamnet import PATCH_HOP_SAMPLES, SAMPLE_RATE, Yamnet, converted_state, window_samples
 from pengi_stream.training.sounds import load_sounds
+from pengi_stream.training.texts import ALTERNATIVES
 from pengi_stream.training.vocabulary import end_id
 
 PATCHES = 13
@@ -28,6 +29,7 @@ def mini_config(tokenizer: Tokenizer, layers: int = 4, width: int = 256) -> Peng
         hop_grid_samples=PATCH_HOP_SAMPLES,
         audio_mapping=SoundMappingConfig(sounds=len(load_sounds())),
         ranking=RankingConfig(reworded=True),
+        joints=ALTERNATIVES,
         language_model=LanguageModelConfig(
             vocabulary=tokenizer.get_vocab_size(),
             positions=POSITIONS,

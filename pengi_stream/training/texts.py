@@ -21,6 +21,8 @@ DETERMINERS = ("a ", "the ", "my ", "our ", "my neighbour's ")
 NUMBERS = ("none", "one", "two", "three")
 
 JOINTS = (" and ", " while ", " as ", ", and ")
+ALTERNATIVES = (", or perhaps ", ", perhaps ", " or ", ", ")
+"""What stands between things of which one is meant, or of a list"""
 SILENCE = "Silence"
 NOTHING = "an unclear sound"
 UNCLEAR_SCENE = "unclear"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveInt, model_validator
 
@@ -171,6 +171,8 @@ class PengiConfig(Part):
     )
     language_model: LanguageModelConfig
     ranking: RankingConfig = Field(default=RankingConfig())
+    joints: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """What stands between the parts of a text, such as ` or `; a part that was said before is left out"""
     confidence: tuple[ConfidenceConfig, ...] | None = None
     """Without it a text's confidence is the geometric mean of its tokens' probabilities"""
 

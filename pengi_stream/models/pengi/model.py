@@ -25,6 +25,7 @@ from pengi_stream.models.pengi.packed import pack
 from pengi_stream.models.pengi.prompts import prompt_reader
 from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
+from pengi_stream.models.pengi.repetition import once
 from pengi_stream.models.pengi.search import Decoded
 from pengi_stream.models.pengi.similarity import text_embeddings
 from pengi_stream.models.pengi.steps import FixedSteps
@@ -48,6 +49,7 @@ class PengiModel:
         self.device = device
         self._network = _placed(checkpoint.network, device, dtype)
         self._stop_token = checkpoint.config.language_model.stop_token
+        self._joints = checkpoint.config.joints
         self.sample_rate = checkpoint.config.sample_rate
         self.window_samples = checkpoint.config.window_samples
         self.hop_grid_samples = checkpoint.config.hop_grid_samples
@@ -169,7 +171,7 @@ class PengiModel:
         for request, tokens, length, confidence in rows:
             written = [token for token in tokens[:length] if token != self._stop_token]
             text = before(self._tokenizer.decode(written), request.options.stop).strip()
-            generations.append(Generation(request, text, confidence, tokens=length))
+            generations.append(Generation(request, once(text, self._joints), confidence, tokens=length))
         return generations
 
     def _rank(self, requests: Sequence[Request], context: Context, prompts: Sequence[str]) -> list[Generation]:
