@@ -29,6 +29,8 @@ FAILED = 1
 WRONG_USAGE = 2
 
 
+SWITCH_S = 1e-4  # the model's thread leaves the interpreter at each operation; it is not to wait 5 ms to have it back
+
 app = typer.Typer(
     name="pengi-stream",
     help="Listens to microphones, files and feeds, and writes down what it hears.",
@@ -61,6 +63,7 @@ app.command("worker")(worker.worker)
 
 def main() -> None:
     """Entry point of the command line. Errors are one line on stderr; `--debug` shows the traceback instead."""
+    sys.setswitchinterval(SWITCH_S)
     try:
         app()
     except Exception as error:

@@ -6,9 +6,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import islice, repeat
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from pengi_stream.models.pengi.config import ConfidenceConfig
 from pengi_stream.models.pengi.context import Context
@@ -19,6 +22,15 @@ STEADY = 0.1
 """Nats of gain below which a text's words count alike"""
 CERTAIN = 0.999
 """Larger probabilities count as this one"""
+TEXTS_KEPT = 4096
+
+
+class Written(NamedTuple):
+    """A text, and what it was written behind."""
+
+    prompt: str
+    add_text: str
+    tokens: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +70,8 @@ class Confidence:
         self._rows = rows or ()
         self._model = model
         self._silence = silence
+        self._known: dict[Written, Tensor] = {}
+        """What is likely without audio, oldest first"""
 
     def of(self, prompts: Sequence[str], context: Context, decoded: Decoded, add_text: str = "") -> list[float]:
         """One for each row of `context`, which holds audio, prompts and `add_text`, and for the text written behind."""
@@ -73,18 +87,37 @@ class Confidence:
     ) -> list[Evidence]:
         """As `of`, what speaks for each text."""
         tokens, lengths = decoded.tokens[:, 0], decoded.lengths[:, 0]
-        each = list(dict.fromkeys(prompts))
-        index = torch.tensor([each.index(prompt) for prompt in prompts], device=lengths.device)
-        silent = self._silence(each, add_text).rows(index)
         counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
         known = None if decoded.logprobs is None else decoded.logprobs[:, 0]
         with_audio = _logprobs(self._model, context, tokens) * counted if known is None else known
-        gains = with_audio - _logprobs(self._model, silent, tokens) * counted
+        texts = [tuple(row[:length]) for row, length in zip(tokens.tolist(), lengths.tolist(), strict=True)]
+        silent = self._without_audio(
+            [Written(*row) for row in zip(prompts, repeat(add_text), texts, strict=False)], add_text
+        )
+        gains = with_audio - silent.to(with_audio)
         likelihood, gain = with_audio.sum(dim=1) / lengths, gains.sum(dim=1) / lengths
         weights = gains.clamp(min=0)
         sound = ((weights * with_audio).sum(dim=1) + STEADY * likelihood) / (weights.sum(dim=1) + STEADY)
         found = torch.stack((_log_odds(likelihood), _log_odds(sound), gain), dim=1)
         return [Evidence(*row) for row in found.tolist()]
+
+    def _without_audio(self, written: Sequence[Written], add_text: str) -> Tensor:
+        """(batch, tokens): log-probabilities of their tokens, 0 behind the last. Streams repeat themselves, so those of
+        the last texts are kept."""
+        if fresh := [text for text in dict.fromkeys(written) if text not in self._known]:
+            self._learn(fresh, add_text)
+        found = pad_sequence([self._known[text] for text in written], batch_first=True)
+        for text in list(islice(self._known, max(0, len(self._known) - TEXTS_KEPT))):
+            del self._known[text]
+        return found
+
+    def _learn(self, texts: Sequence[Written], add_text: str) -> None:
+        prompts = list(dict.fromkeys(text.prompt for text in texts))
+        silent = self._silence(prompts, add_text)
+        rows = torch.tensor([prompts.index(text.prompt) for text in texts], device=silent.lengths.device)
+        tokens = pad_sequence([torch.tensor(text.tokens) for text in texts], batch_first=True).to(rows.device)
+        found = _logprobs(self._model, silent.rows(rows), tokens).cpu()
+        self._known |= {text: row[: len(text.tokens)] for text, row in zip(texts, found, strict=True)}
 
 
 def _log_odds(logprobs: Tensor) -> Tensor:
