@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from pengi_stream.models.pengi.config import ConfidenceConfig
@@ -94,7 +95,7 @@ class Confidence:
         silent = self._without_audio(
             [Written(*row) for row in zip(prompts, repeat(add_text), texts, strict=False)], add_text
         )
-        gains = with_audio - silent.to(with_audio)
+        gains = with_audio - functional.pad(silent, (0, tokens.shape[1] - silent.shape[1])).to(with_audio)
         likelihood, gain = with_audio.sum(dim=1) / lengths, gains.sum(dim=1) / lengths
         weights = gains.clamp(min=0)
         sound = ((weights * with_audio).sum(dim=1) + STEADY * likelihood) / (weights.sum(dim=1) + STEADY)
@@ -115,7 +116,7 @@ class Confidence:
         prompts = list(dict.fromkeys(text.prompt for text in texts))
         silent = self._silence(prompts, add_text)
         rows = torch.tensor([prompts.index(text.prompt) for text in texts], device=silent.lengths.device)
-        tokens = pad_sequence([torch.tensor(text.tokens) for text in texts], batch_first=True).to(rows.device)
+        tokens = pad_sequence([torch.tensor(text.tokens, device=rows.device) for text in texts], batch_first=True)
         found = _logprobs(self._model, silent.rows(rows), tokens).cpu()
         self._known |= {text: row[: len(text.tokens)] for text, row in zip(texts, found, strict=True)}
 
