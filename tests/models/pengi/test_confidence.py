@@ -79,6 +79,13 @@ def test_calibrated_confidence_is_the_same_alone_and_in_a_batch(calibrated: Peng
         assert alone.confidence == pytest.approx(generation.confidence, abs=1e-4)
 
 
+def test_texts_that_were_said_before_have_the_confidence_that_they_had(calibrated: PengiModel, ask: Ask) -> None:
+    batches = [Batch(tuple(ask(calibrated, seed, CAPTION) for seed in seeds)) for seeds in ((1, 2), (3, 1, 4))]
+    [first, _], [_, again, _] = (calibrated.generate(batch) for batch in batches)
+    assert again.text == first.text
+    assert again.confidence == pytest.approx(first.confidence, abs=1e-4)
+
+
 def test_the_likelihood_that_speaks_for_a_text_is_the_one_it_was_written_with(model: PengiModel, ask: Ask) -> None:
     batch = Batch(tuple(ask(model, seed, CAPTION) for seed in range(8)))
     made = model.generate(batch)
