@@ -53,7 +53,9 @@ def test_a_token_in_the_environment_is_read_again_for_each_connection(monkeypatc
     assert provider.token() == "second"
 
 
-@pytest.mark.parametrize("keys", [PLAIN, BEARER, {"protocol": "SSL", "cert_file": "c", "key_password": "key-secret"}])
+@pytest.mark.parametrize(
+    "keys", [PLAIN, BEARER, {"protocol": "SSL", "cert_file": __file__, "key_password": "key-secret"}]
+)
 def test_no_secret_shows_where_settings_are_printed(keys: dict[str, object]) -> None:
     config = security(**keys)
     assert "-secret" not in f"{config!r} {config} {config.model_dump()} {config.model_dump_json()}"
