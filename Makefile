@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-# Many tests wait for brokers and clocks, so that three processes are faster than two on two cores.
-TEST_PROCESSES ?= 3
+# Many tests wait for brokers and clocks: two processes take half the time, also on two cores.
+TEST_PROCESSES ?= 2
 
 # Where no NVIDIA driver is, PyPI's torch would bring 3.9 GB of CUDA that nothing could use.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu

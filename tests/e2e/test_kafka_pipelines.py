@@ -93,9 +93,10 @@ def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, guarantee: str
         wait_for(lambda: len(texts(kafka, topic)) >= 6, "six events")
         client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
         wait_for(lambda: client.get("/readyz").status_code == 200, "readiness")
+        lag = f'pengi_stream_lag_records{{partition="{audio}/0"}} 0.0'
+        wait_for(lambda: lag in client.get("/metrics").text, "the lag")
         for ledger in ledgers_of(scrape := client.get("/metrics").text).values():
             ledger.assert_balanced()
-        assert f'pengi_stream_lag_records{{partition="{audio}/0"}} 0.0' in scrape
         assert sample(scrape, "pengi_stream_end_to_end_seconds_count") >= 6
         assert sample(scrape, "pengi_stream_rebalances_total") >= 1
         wait_for(lambda: sample(client.get("/metrics").text, "pengi_stream_commit_seconds_count") > 0, "a commit")
