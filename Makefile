@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-# Many tests wait for brokers and clocks: two processes take half the time, also on two cores.
+# Many tests wait for brokers and clocks; others run meanwhile.
 TEST_PROCESSES ?= 2
 
 # Where no NVIDIA driver is, PyPI's torch would bring 3.9 GB of CUDA that nothing could use.
