@@ -99,10 +99,9 @@ class Consumer:
 
     def _run(self) -> None:
         try:
-            self._connect()
-            if self._stopping.is_set():
+            self._parts = self._connect()
+            if self._parts is None:
                 return
-            self._parts = self._open()
             try:
                 self._poll_until_stopped(self._parts)
             finally:
@@ -116,19 +115,20 @@ class Consumer:
         finally:
             self._status = Status("stopped")
 
-    def _connect(self) -> None:
-        """Wait until a broker lets us in. Raises BrokerError where waiting does not help."""
+    def _connect(self) -> _Parts | None:
+        """Wait until a broker lets us in; None: told to stop before. Raises BrokerError where waiting does not help."""
         patience = Deadline(self._options.give_up_after_s, self._clock)
         while not self._stopping.is_set():
             try:
                 connect(self._options.servers, self._options.security, reads=self._options.topics)
-            except BrokerError as error:
-                if error.retry_after_s is None or patience.expired:
-                    raise
-                self._wait_for(str(error))
-                self._stopping.wait(min(error.retry_after_s, patience.remaining_s()))
-            else:
-                return
+                return self._open()
+            except (BrokerError, KafkaError) as error:
+                trouble = error if isinstance(error, BrokerError) else broker_error(self._options.servers, error)
+                if trouble.retry_after_s is None or patience.expired:
+                    raise trouble from error
+                self._wait_for(str(trouble))
+                self._stopping.wait(min(trouble.retry_after_s, patience.remaining_s()))
+        return None
 
     def _open(self) -> _Parts:
         tame_library_log()
@@ -141,8 +141,12 @@ class Consumer:
         lag = Lag(library, assignment, self._clock)
         commits.metrics = lag.metrics = assignment.metrics = self._metrics
         library.subscribe(topics=self._options.topics, pattern=self._options.pattern, listener=listener)
-        for topic in self._options.topics:
-            library.partitions_for_topic(topic)  # or the first join gets no partitions, and a second one follows
+        try:
+            for topic in self._options.topics:
+                library.partitions_for_topic(topic)  # or the first join gets no partitions, and a second one follows
+        except KafkaError:
+            library.close(timeout_ms=0)
+            raise
         return _Parts(library, assignment, commits, lag)
 
     def _put(self, arrival: Arrival) -> None:

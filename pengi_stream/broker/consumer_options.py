@@ -13,6 +13,7 @@ from pengi_stream.broker.security import SecurityConfig
 
 LARGEST_FETCH = 64 << 20  # a single record may be larger still
 MOST_RECONNECT_MS = 1_000
+BOOTSTRAP_MS = 10_000
 METADATA_MS = 60_000  # new partitions are found so soon
 PATTERN_MS = 10_000  # new topics of a pattern
 
@@ -52,6 +53,7 @@ class ConsumerOptions:
             "heartbeat_interval_ms": round(min(3.0, self.session_timeout_s / 3) * 1000),
             "max_poll_interval_ms": round(self.max_poll_interval_s * 1000),
             "max_partition_fetch_bytes": min(LARGEST_FETCH, max(1 << 20, self.buffer_bytes // 8)),
+            "bootstrap_timeout_ms": BOOTSTRAP_MS,
             "reconnect_backoff_max_ms": MOST_RECONNECT_MS,
             **self.security.client_options(),
         }

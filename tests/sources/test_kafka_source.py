@@ -8,10 +8,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import kafka_cluster
 import pytest
-from kafka import KafkaAdminClient, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.errors import KafkaTimeoutError
 from kafka_cluster import Kafka, OwnCluster, wait_for
 from kafka_worker import AUDIO, START_MS, Sent, not_committed, send
 
@@ -237,6 +239,24 @@ def test_without_a_broker_the_state_says_what_is_waited_for_and_patience_ends() 
         assert "127.0.0.1:9" in found.source.status().waits_for
         wait_for(lambda: found.error, "the error", 15)
     assert "127.0.0.1:9" in str(found.error)
+
+
+def test_a_broker_that_falls_silent_while_we_connect_is_asked_again(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = kafka.new_topic()
+    send(kafka, topic, seconds(0, 3))
+    answers = iter([False, True])
+
+    def connected(**options: Any) -> KafkaConsumer:
+        if not next(answers):
+            raise KafkaTimeoutError("Unable to bootstrap")
+        return KafkaConsumer(**options)
+
+    monkeypatch.setattr("pengi_stream.broker.consumer.KafkaConsumer", connected)
+    with reading(kafka, topic) as found:
+        wait_for(lambda: "Unable to bootstrap" in found.source.status().waits_for, "the reason")
+        wait_for(lambda: len(found.frames()) == 3, "the frames")
 
 
 def test_a_broker_that_comes_back_is_found_and_nothing_is_lost(own_broker: OwnCluster) -> None:
