@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pengi_stream.models.pengi.attention import attend
+from pengi_stream.models.pengi.packed import GeluLinear
 
 OTHER_REGION = -100.0  # added to the attention between patches that only the cyclic shift made neighbours
 
@@ -87,11 +87,11 @@ class Mlp(nn.Module):
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(channels, hidden)
+        self.fc1 = GeluLinear(channels, hidden)
         self.fc2 = nn.Linear(hidden, channels)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.fc2(functional.gelu(self.fc1(inputs)))  # type: ignore[no-any-return]
+        return self.fc2(self.fc1(inputs))  # type: ignore[no-any-return]
 
 
 class SwinBlock(nn.Module):

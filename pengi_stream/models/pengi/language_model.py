@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pengi_stream.models.pengi.attention import attend
-from pengi_stream.models.pengi.packed import PackedLinear, can_pack, pack
+from pengi_stream.models.pengi.packed import GeluLinear, PackedLinear, can_pack, pack
 
 
 @dataclass(slots=True)
@@ -65,11 +65,11 @@ class Mlp(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(width, 4 * width)
+        self.c_fc = GeluLinear(width, 4 * width, "tanh")
         self.c_proj = nn.Linear(4 * width, width)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.c_proj(functional.gelu(self.c_fc(inputs), approximate="tanh"))  # type: ignore[no-any-return]
+        return self.c_proj(self.c_fc(inputs))  # type: ignore[no-any-return]
 
 
 class Layer(nn.Module):

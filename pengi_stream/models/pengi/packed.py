@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Gelu = Literal["none", "tanh"]
+"""Exact, or approximated; named as `torch.nn.GELU` does"""
 PACKABLE = (torch.float32, torch.bfloat16)
 ROWS = 64  # for which the layout is chosen; others work as well
 
 
-class PackedLinear(nn.Module):
-    """What `nn.Linear` computes; it has no parameters to train or to save."""
+class GeluLinear(nn.Linear):
+    """A linear layer and the GELU behind it."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+    def __init__(self, inputs: int, outputs: int, gelu: Gelu = "none") -> None:
+        super().__init__(inputs, outputs)
+        self.gelu = gelu
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(..., inputs) -> (..., outputs)."""
+        return functional.gelu(super().forward(inputs), approximate=self.gelu)
+
+
+class PackedLinear(nn.Module):
+    """What `nn.Linear` computes, and `GeluLinear` in one pass; it has no parameters to train or to save."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, gelu: Gelu | None = None) -> None:
         """`weight` (outputs, inputs) on a CPU, in float32 or bfloat16; `bias` (outputs,)."""
         super().__init__()
+        self._then = ("none", "") if gelu is None else ("gelu", gelu)
         self.out_features, self.in_features = weight.shape
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), ROWS)
         self.bias = None if bias is None else bias.detach()
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""
+        activation, kind = self._then
         return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
-            inputs, self.weight, self.bias, "none", [], ""
+            inputs, self.weight, self.bias, activation, [], kind
         )
 
 
@@ -43,4 +61,5 @@ def pack(network: nn.Module) -> None:
     for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, nn.Linear) and can_pack(child.weight):
-                setattr(module, name, PackedLinear(child.weight, child.bias))
+                gelu = child.gelu if isinstance(child, GeluLinear) else None
+                setattr(module, name, PackedLinear(child.weight, child.bias, gelu))
