@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from jsonschema import validate
 
-from pengi_stream.broker.config import share_cluster
 from pengi_stream.config import PipelineConfig, json_schema, load_config, parse_config
 from pengi_stream.errors import ConfigError
+from pengi_stream.kafka.config import share_cluster
 from pengi_stream.options import DecodingOptions
 
 MINIMAL = {"model": {"type": "fake"}, "sources": [{"type": "file", "path": "a.wav"}]}

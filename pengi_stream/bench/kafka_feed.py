@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pengi_stream.broker.admin import create_topic
-from pengi_stream.broker.config import TopicConfig
-from pengi_stream.broker.producer import Producer, ProducerOptions, Record
-from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.clock import Deadline, SystemClock
+from pengi_stream.kafka.client.admin import create_topic
+from pengi_stream.kafka.client.producer import Producer, ProducerOptions, Record
+from pengi_stream.kafka.config import TopicConfig
+from pengi_stream.kafka.security import SecurityConfig
 
 RATE = 44_100  # Hertz
 RECORD_BYTES = 65_536

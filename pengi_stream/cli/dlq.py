@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from pengi_stream.broker.config import BootstrapServers
-from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.cli.common import Overrides, PipelineFile, log_as
 from pengi_stream.clock import Deadline, rfc3339
 from pengi_stream.config import PipelineConfig, load_config
-from pengi_stream.dead_letters.jsonl import JsonlDeadLettersConfig
-from pengi_stream.dead_letters.kafka import KafkaDeadLettersConfig
-from pengi_stream.dead_letters.letter import Letter, from_headers, from_json
 from pengi_stream.errors import ConfigError, PengiStreamError
+from pengi_stream.kafka.config import BootstrapServers
+from pengi_stream.kafka.dead_letters import KafkaDeadLettersConfig
+from pengi_stream.kafka.security import SecurityConfig
+from pengi_stream.sinks.dead_letters import JsonlDeadLettersConfig
+from pengi_stream.wire.letter import Letter, from_headers, from_json
 
 REPLAY_S = 60.0
 EACH_FLUSH = 100  # letters between two looks at what was acknowledged
@@ -97,8 +97,8 @@ def _from_file(path: Path) -> Iterator[Letter]:
 
 
 def _from_topic(place: KafkaDeadLettersConfig) -> Iterator[Letter]:
-    from pengi_stream.broker.connect import NoTopicError
-    from pengi_stream.broker.reader import read_topic
+    from pengi_stream.kafka.client.connect import NoTopicError
+    from pengi_stream.kafka.client.reader import read_topic
 
     try:
         for record in read_topic(place.bootstrap_servers or (), place.security, place.topic):
@@ -130,8 +130,8 @@ def _cluster(config: PipelineConfig) -> Cluster:
 
 
 def _send(letters: list[Letter], to: str | None, servers: BootstrapServers, security: SecurityConfig) -> None:
-    from pengi_stream.broker.producer import Producer, ProducerOptions, Record
-    from pengi_stream.dead_letters.kafka import LARGEST
+    from pengi_stream.kafka.client.producer import Producer, ProducerOptions, Record
+    from pengi_stream.kafka.dead_letters import LARGEST
 
     topics = sorted({to or letter.topic or "" for letter in letters})
     producer = Producer(ProducerOptions(servers, security, topics=topics, max_record_bytes=LARGEST))

@@ -11,8 +11,8 @@ from typing import Literal
 from pydantic import Field
 
 from pengi_stream.clock import Deadline
-from pengi_stream.lines import LineWriter
 from pengi_stream.plugins import SinkConfig
+from pengi_stream.sinks.lines import LineWriter
 from pengi_stream.types import Event
 
 COLUMNS = ("window_start", "window_end", "offset_s", "stream_id", "prompt_id", "prompt", "text", "confidence", "scores")

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from pengi_stream.clock import Deadline
-from pengi_stream.lines import Fsync, LineWriter
 from pengi_stream.plugins import SinkConfig
+from pengi_stream.sinks.lines import Fsync, LineWriter
 from pengi_stream.types import Event
 from pengi_stream.wire import event_to_json
 

@@ -7,13 +7,13 @@ import pytest
 from kafka_cluster import Kafka
 from support import Run
 
-from pengi_stream.broker.producer import Record
-from pengi_stream.broker.reader import read_topic
-from pengi_stream.broker.security import SecurityConfig
 from pengi_stream.clock import Deadline
-from pengi_stream.dead_letters.jsonl import JsonlDeadLettersConfig
-from pengi_stream.dead_letters.kafka import KafkaDeadLettersConfig
+from pengi_stream.kafka.client.producer import Record
+from pengi_stream.kafka.client.reader import read_topic
+from pengi_stream.kafka.dead_letters import KafkaDeadLettersConfig
+from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.protocols import DeadLetterSink
+from pengi_stream.sinks.dead_letters import JsonlDeadLettersConfig
 from pengi_stream.types import BadRecord, Position, Stream
 
 HEADERS = (("content-type", b"audio/wav"), ("x", b"\xff"))

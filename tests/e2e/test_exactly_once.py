@@ -22,9 +22,9 @@ from kafka.admin import OffsetSpec
 from kafka_cluster import Kafka, wait_for
 from support import COMMAND, environment
 
-from pengi_stream.broker.producer import Record
-from pengi_stream.broker.reader import read_topic
-from pengi_stream.broker.security import SecurityConfig
+from pengi_stream.kafka.client.producer import Record
+from pengi_stream.kafka.client.reader import read_topic
+from pengi_stream.kafka.security import SecurityConfig
 
 RATE = 16_000
 STREAMS, RECORDS = 8, 125  # of each stream; a record is half a second

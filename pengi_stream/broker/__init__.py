@@ -1,1 +1,0 @@
-"""Kafka: the only place that imports kafka-python."""

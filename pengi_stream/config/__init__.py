@@ -1,0 +1,256 @@
+"""A pipeline file: YAML < environment (`PENGI_STREAM_BATCH__MAX_WAIT_S`) < `--set batch.max_wait_s=1`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from pengi_stream.config.overrides import overridden
+from pengi_stream.errors import ConfigError
+from pengi_stream.kafka.config import share_cluster
+from pengi_stream.kafka.guarantee import trouble_with_exactly_once
+from pengi_stream.plugins import (
+    FrozenModel,
+    Kind,
+    PluginConfig,
+    SinkConfig,
+    SourceConfig,
+    WindowSinkConfig,
+    WindowSourceConfig,
+    config_class,
+    registered,
+)
+from pengi_stream.prompts import PromptConfig
+
+DEFAULT_MODEL = {"type": "pengi"}
+
+
+def _plugin(kind: Kind) -> BeforeValidator:
+    def resolve(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        if "type" not in value:
+            raise ValueError(f"`type` is missing; expected one of {', '.join(sorted(registered(kind)))}")
+        try:
+            chosen = config_class(kind, str(value["type"]))
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return chosen.model_validate(value)
+
+    return BeforeValidator(resolve)
+
+
+AnySource = Annotated[SerializeAsAny[SourceConfig], _plugin("sources")]
+AnyModel = Annotated[SerializeAsAny[PluginConfig], _plugin("models")]
+AnySink = Annotated[SerializeAsAny[SinkConfig], _plugin("sinks")]
+AnyDeadLetters = Annotated[SerializeAsAny[PluginConfig], _plugin("dead_letters")]
+
+
+class WindowConfig(FrozenModel):
+    """How streams are cut."""
+
+    hop_s: float | None = Field(default=None, gt=0)
+    """Seconds from one window's start to the next; default: half the model's window, on its hop grid."""
+    tail: Literal["pad", "repeat", "drop"] = "repeat"
+    """What becomes of the rest of a segment that does not fill a window."""
+
+
+class GateConfig(FrozenModel):
+    """Which windows are worth the model's time."""
+
+    min_dbfs: float | None = Field(default=-60, le=0)
+    """The loudest 100 ms of a window must reach this level; null: all pass."""
+
+
+class BatchConfig(FrozenModel):
+    """How requests share the model."""
+
+    max_batch_size: int = Field(default=16, ge=1, le=1024)
+    max_wait_s: float = Field(default=0, ge=0)
+    """A request waits so long for others, though the model is free; while it is busy, requests gather anyway."""
+    max_age_s: float = Field(default=30, gt=0)
+    """Requests of live streams that waited longer are shed and counted."""
+
+
+class DeliveryConfig(FrozenModel):
+    """What is promised about events."""
+
+    guarantee: Literal["at_least_once", "exactly_once"] = "at_least_once"
+    give_up_after_s: float = Field(default=60, ge=0)
+    """A required sink that refuses for so long ends the run."""
+
+
+class ShutdownConfig(FrozenModel):
+    """How a run ends that is told to."""
+
+    drain_s: float = Field(default=30, ge=0)
+    """Time in which all that was heard must reach the sinks; the rest is abandoned and counted."""
+
+
+class LoggingConfig(FrozenModel):
+    """Log lines on stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+    format: Literal["console", "json"] = "console"
+
+
+class ServerConfig(FrozenModel):
+    """`/metrics`, `/livez` and `/readyz` over HTTP, without any access control."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0: at all, where only those who may reach the port can."""
+    port: int = Field(default=9464, ge=0, le=65_535)
+    """0: any free one, which a log line at level `info` names."""
+
+
+class PipelineConfig(FrozenModel):
+    """A whole pipeline file."""
+
+    version: Literal[1] = 1
+    name: str = Field(default="pipeline", min_length=1)
+    """Becomes the `source` of its events; default: the file's stem."""
+    model: AnyModel = Field(default=DEFAULT_MODEL, validate_default=True)
+    window: WindowConfig = WindowConfig()
+    gate: GateConfig = GateConfig()
+    prompts: tuple[PromptConfig, ...] = Field(default=(PromptConfig(id="caption", task="caption"),), min_length=1)
+    batch: BatchConfig = BatchConfig()
+    sources: tuple[AnySource, ...] = Field(min_length=1)
+    sinks: tuple[AnySink, ...] = Field(default=({"type": "console"},), min_length=1, validate_default=True)
+    delivery: DeliveryConfig = DeliveryConfig()
+    dead_letters: AnyDeadLetters | None = None
+    shutdown: ShutdownConfig = ShutdownConfig()
+    logging: LoggingConfig = LoggingConfig()
+    server: ServerConfig | None = None
+    """Absent: no server."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_cluster(cls, data: object) -> object:
+        return share_cluster(data) if isinstance(data, dict) else data
+
+    @property
+    def sends_windows(self) -> bool:
+        """Whether it ends at windows, which a model elsewhere is asked about."""
+        return isinstance(self.sinks[0], WindowSinkConfig)
+
+    @property
+    def takes_windows(self) -> bool:
+        """Whether all of its sources give windows that were cut elsewhere."""
+        return all(isinstance(source, WindowSourceConfig) for source in self.sources)
+
+    @model_validator(mode="after")
+    def _check(self) -> PipelineConfig:
+        if len({isinstance(sink, WindowSinkConfig) for sink in self.sinks}) > 1:
+            types = ", ".join(sink.type for sink in self.sinks)
+            raise ValueError(f"sinks take either windows or events, found {types}; make two pipelines of them")
+        if getattr(self.dead_letters, "bootstrap_servers", ()) is None:
+            raise ValueError("dead_letters: `bootstrap_servers` is missing, and no Kafka source has any")
+        ids = [prompt.id for prompt in self.prompts]
+        if repeated := {i for i in ids if ids.count(i) > 1}:
+            raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")
+        if self.delivery.guarantee == "exactly_once":
+            required = [sink for sink in self.sinks if sink.required]
+            if trouble := trouble_with_exactly_once(self.sources, required, self.dead_letters):
+                raise ValueError(f"delivery.guarantee: {trouble}")
+            if forgetful := [prompt.id for prompt in self.prompts if prompt.novelty is not None]:
+                raise ValueError(
+                    f"delivery.guarantee: exactly_once, and novelty in {', '.join(forgetful)}: what was said before a "
+                    "restart is forgotten, so texts would differ from an undisturbed run's; leave one of the two out"
+                )
+        return self
+
+
+def load_config(
+    path: Path, *, environment: Mapping[str, str] | None = None, overrides: Iterable[str] = ()
+) -> PipelineConfig:
+    """The pipeline in `path`, with the environment's and then the command line's `key=value` on top.
+
+    Raises ConfigError; its message names the file and each wrong key.
+    """
+    return parse_config(
+        _read_yaml(path), name=path.stem, origin=str(path), environment=environment, overrides=overrides
+    )
+
+
+def parse_config(
+    data: Mapping[str, Any],
+    *,
+    name: str,
+    origin: str,
+    environment: Mapping[str, str] | None = None,
+    overrides: Iterable[str] = (),
+) -> PipelineConfig:
+    """As `load_config`, from a mapping. `origin` is what error messages call it."""
+    layers: dict[str, Any] = {"name": name, "model": DEFAULT_MODEL, **data}
+    layers = overridden(layers, os.environ if environment is None else environment, overrides)
+    try:
+        return PipelineConfig.model_validate(layers)
+    except ValidationError as error:
+        raise ConfigError(f"{origin}: {_describe(error)}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON schema of a pipeline file, with every installed plugin."""
+    schema = PipelineConfig.model_json_schema()
+    places: dict[str, Kind] = {
+        "sources": "sources",
+        "sinks": "sinks",
+        "model": "models",
+        "dead_letters": "dead_letters",
+    }
+    for key, kind in places.items():
+        options = []
+        for plugin in sorted(registered(kind)):
+            part = TypeAdapter(config_class(kind, plugin)).json_schema(ref_template="#/$defs/{model}")
+            schema["$defs"].update(part.pop("$defs", {}))
+            part["required"] = sorted({"type", *part.get("required", ())})
+            options.append(part)
+        if kind in {"sources", "sinks"}:
+            schema["properties"][key]["items"] = {"anyOf": options}
+        else:
+            schema["properties"][key] = {"anyOf": options}
+    return schema
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not a text file; expected a pipeline in YAML") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: found {type(data).__name__}, expected a mapping with `sources`")
+    return data
+
+
+def _describe(error: ValidationError) -> str:
+    lines = []
+    problems = error.errors(include_url=False, include_input=False)
+    deep = {problem["loc"][0] for problem in problems if len(problem["loc"]) > 1}
+    for problem in problems:
+        if problem["type"] == "too_short" and problem["loc"][0] in deep:
+            continue  # it counts the wrong items as missing
+        if _is_shared(problem, problems):
+            continue
+        place = ".".join(str(part) for part in problem["loc"])
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{place}: {message}" if place else message)
+    return "; ".join(lines)
+
+
+def _is_shared(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:
+    """Is it about what dead letters have from a source?"""
+    shared = problem["loc"][1:]
+    return problem["loc"][:1] == ("dead_letters",) and any(
+        other["loc"][:1] == ("sources",) and (other["loc"][2:], other["msg"]) == (shared, problem["msg"])
+        for other in problems
+    )

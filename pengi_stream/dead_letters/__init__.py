@@ -1,1 +1,0 @@
-"""Where input goes that cannot be processed."""

@@ -1,0 +1,1 @@
+"""All that knows Kafka: audio, windows, events and dead letters in topics."""

@@ -1,0 +1,1 @@
+"""Audio from topics: records -> frames, and what a replay needs."""

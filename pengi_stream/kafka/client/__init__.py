@@ -1,0 +1,1 @@
+"""Talks to brokers: who is there, what may be written, records out, transactions. Imports kafka-python."""

@@ -1,0 +1,70 @@
+"""What a pipeline file says of clusters and topics. Imports nothing of kafka-python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeGuard
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from pengi_stream.plugins import FrozenModel
+
+Compression = Literal["zstd", "lz4", "gzip", "none"]
+CLUSTER_DEFAULT = -1
+
+
+def split_address(server: str) -> tuple[str, int]:
+    """Host and port of `host:port` or `[::1]:port`. Raises ValueError."""
+    host, colon, port = server.rpartition(":")
+    if not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
+        raise ValueError(f"found {server!r}, expected host:port, such as 127.0.0.1:9092")
+    return host.strip("[]"), int(port)
+
+
+def partition_name(topic: str, partition: int) -> str:
+    """What a Position calls a partition; no topic has a slash in its name."""
+    return f"{topic}/{partition}"
+
+
+def _split_servers(found: object) -> object:
+    return tuple(server.strip() for server in found.split(",")) if isinstance(found, str) else found
+
+
+def _check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
+    for server in servers:
+        split_address(server)
+    return servers
+
+
+BootstrapServers = Annotated[
+    tuple[str, ...], Field(min_length=1), AfterValidator(_check_servers), BeforeValidator(_split_servers)
+]
+"""A list of `host:port`, or one string of them with commas; clients learn of the other brokers from these"""
+
+TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+
+
+class TopicConfig(FrozenModel):
+    """How a topic is made that does not exist yet."""
+
+    partitions: int = Field(default=CLUSTER_DEFAULT, ge=-1)
+    """-1: as many as the cluster's default"""
+    replication_factor: int = Field(default=CLUSTER_DEFAULT, ge=-1)
+    """-1: the cluster's default"""
+    configs: Mapping[str, str] = {}
+    """Kafka's settings of a topic, such as `retention.ms`"""
+
+
+def share_cluster(pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """A pipeline's keys; Kafka dead letters that don't say where go to the cluster of its first source in Kafka."""
+    shared = dict(pipeline)
+    letters, sources = pipeline.get("dead_letters"), pipeline.get("sources")
+    if _is_kafka(letters) and "bootstrap_servers" not in letters and isinstance(sources, list | tuple):
+        source: dict[str, Any] = next((source for source in sources if _is_kafka(source, "windows")), {})
+        cluster = {key: source[key] for key in ("bootstrap_servers", "security") if key in source}
+        shared["dead_letters"] = cluster | letters
+    return shared
+
+
+def _is_kafka(part: object, *other_types: str) -> TypeGuard[dict[str, Any]]:
+    return isinstance(part, dict) and part.get("type") in {"kafka", *other_types}

@@ -1,0 +1,1 @@
+"""Windows to and from topics: the two ends of a split deployment."""
