@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from pengi_stream.errors import ConfigError
+from pengi_stream.protocols import AudioLanguageModel, Context, DeadLetterSink, Sink, Source, Transaction
+from pengi_stream.types import WindowGrid
 
 Kind = Literal["sources", "sinks", "models", "dead_letters"]
 KINDS: tuple[Kind, ...] = ("sources", "sinks", "models", "dead_letters")
@@ -41,36 +43,75 @@ class FrozenModel(BaseModel):
 class PluginConfig(FrozenModel):
     """Base of every plugin's config. A subclass narrows `type` to its name and defines `build()`.
 
-    Fields become keys of the pipeline file. `build()` takes no argument, imports the implementation and returns it;
-    it may raise ConfigError, and must not touch devices or the network.
+    Fields become keys of the pipeline file. `build(context)` imports the implementation and returns it, complete; it may
+    raise ConfigError, and must not touch devices or the network. What a part can do, its config says by its base class.
     """
 
     type: str
 
-    def build(self) -> object:
-        """The source, model, sink or dead-letter sink that this config describes."""
-        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+    def check(self, pipeline: PipelineParts) -> Iterable[str]:  # noqa: ARG002
+        """What of the whole pipeline stands in its way, one line each: what was found, what was expected."""
+        return ()
+
+    def completed(self, pipeline: PipelineParts) -> Self:  # noqa: ARG002
+        """With what it takes from other parts where its own keys do not say it."""
+        return self
 
 
 class SourceConfig(PluginConfig):
-    """Base of a source's config; `build()` returns an AudioSource."""
+    """Base of an audio source's config."""
 
     live: bool = False
     """Live audio cannot wait: when the pipeline is behind, its oldest frames are dropped and counted."""
 
+    def build(self, context: Context) -> Source:
+        """The source that this config describes; an AudioSource, unless it is a WindowSourceConfig."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class ReplayedSourceConfig(SourceConfig):
+    """Base of the config of a source that asks `Context.progress` how far its work is, instead of being told."""
+
+    live: Literal[False] = False
+    """What can be read again can wait: nothing is dropped."""
+
+
+class TransactionalSourceConfig(ReplayedSourceConfig):
+    """Base of the config of a source whose place can be committed together with the events that were made of it."""
+
+    def build_transaction(
+        self, context: Context, source: Source, sinks: Sequence[SinkConfig], dead_letters: DeadLettersConfig | None
+    ) -> Transaction:
+        """What commits the place of `source`, which this config built, with what `sinks` and `dead_letters` write."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build_transaction()")
+
+
+class WindowSourceConfig(ReplayedSourceConfig):
+    """Base of the config of a source of windows; `build()` returns a WindowSource."""
+
+
+class ModelConfig(PluginConfig):
+    """Base of a model's config."""
+
+    def windows(self) -> WindowGrid | None:
+        """As the model that it builds has them, where they can be told without loading it. Raises ModelError, as where
+        a checkpoint is missing."""
+        return None
+
+    def build(self, context: Context) -> AudioLanguageModel:
+        """The model that this config describes."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
 
 class SinkConfig(PluginConfig):
-    """Base of a sink's config; `build()` returns an EventSink."""
+    """Base of a sink's config."""
 
     required: bool = True
     """A position is committed only when every required sink has its events; others drop and count."""
 
-
-class WindowSourceConfig(SourceConfig):
-    """Base of the config of a source of windows; `build()` returns a WindowSource."""
-
-    live: Literal[False] = False
-    """Windows that were sent can wait: nothing is dropped."""
+    def build(self, context: Context) -> Sink[Any]:
+        """The sink that this config describes; an EventSink, unless it is a WindowSinkConfig."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
 
 
 class WindowSinkConfig(SinkConfig):
@@ -78,6 +119,35 @@ class WindowSinkConfig(SinkConfig):
 
     required: Literal[True] = True
     """No window is dropped."""
+
+
+class DeadLettersConfig(PluginConfig):
+    """Base of the config of dead letters."""
+
+    def build(self, context: Context) -> DeadLetterSink:
+        """The dead letters that this config describes."""
+        raise NotImplementedError(f"{type(self).__name__} does not define build()")
+
+
+class PipelineParts(Protocol):
+    """What a part may look at of the pipeline that it is in."""
+
+    @property
+    def sources(self) -> Sequence[SourceConfig]: ...
+
+    @property
+    def sinks(self) -> Sequence[SinkConfig]: ...
+
+    @property
+    def dead_letters(self) -> DeadLettersConfig | None: ...
+
+    @property
+    def exactly_once(self) -> bool: ...
+
+    @property
+    def forgetful_prompts(self) -> Sequence[str]:
+        """Ids of those whose answers depend on what was said before, which a restart forgets."""
+        ...
 
 
 def _resolve_secret(value: object) -> object:

@@ -1,102 +1,119 @@
-"""Contracts of the parts that users replace: sources, models, sinks, dead letters."""
+"""Contracts of the parts that users replace: sources, models, sinks, dead letters. What they have no use for has a
+default."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from pengi_stream.clock import Deadline
+from pengi_stream.clock import Clock, Deadline
 from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
 from pengi_stream.status import Status
 from pengi_stream.types import (
     BadRecord,
     Batch,
+    CommitPosition,
     Event,
     Generation,
-    Position,
     SourceItem,
-    WindowGrid,
     WindowItem,
     WindowShape,
 )
 
-
-@runtime_checkable
-class AudioSource(Protocol):
-    """Gives the audio of one or many streams."""
-
-    def frames(self) -> Iterator[SourceItem]:
-        """Items of all streams, in order within each stream.
-
-        May block until audio arrives. Ends when the source ends, or soon after `close` was called from another
-        thread. A stream that is over ends with a `StreamEnd`; input that cannot be read is a `BadRecord`, and the
-        source goes on with the next. Raises SourceError when it cannot go on at all.
-        """
-        ...
-
-    def commit(self, position: Position) -> None:
-        """All before `position` is durable in every required sink. Any thread may call it; it does not block for
-        long. Sources whose items carry no position ignore it."""
-        ...
-
-    def close(self) -> None:
-        """Let `frames` end. Any thread, any number of times, before, during or after `frames`."""
-        ...
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Progress(Protocol):
     """What a source may know of its own work. Any thread; does not block."""
 
-    def positions(self) -> Sequence[Position]:
-        """Where each partition that was read is: all before is durable. With the state of its streams."""
+    def positions(self) -> Sequence[CommitPosition]:
+        """Where each lane that was read is: all before is durable. With the state of its streams."""
         ...
 
-    def revoke(self, partition: str, generation: int) -> None:
-        """Another worker has `partition`: work of this generation and older ones is stale from now on."""
+    def revoke(self, lane: str, assignment: int) -> None:
+        """Another worker has `lane`: work of this assignment and older ones is stale from now on."""
         ...
 
 
-@runtime_checkable
-class ReplayedSource(AudioSource, Protocol):
-    """A source that asks how far its work is, instead of being told by `commit`, and lets go of it at the end."""
+class Transaction(ABC):
+    """What sinks write and up to where their source is done, durable together or not at all. One thread only."""
 
-    def follow(self, progress: Progress) -> None:
-        """Commit what `progress` says is done. Called once, before `frames`; does not block."""
-        ...
+    @abstractmethod
+    def begin(self, positions: Sequence[CommitPosition]) -> Collection[str]:
+        """The lanes of `positions` that are still ours, with whose positions the next commit is made; does not block.
 
-    def finish(self, deadline: Deadline) -> None:
+        Empty: none of them is, and there is nothing to commit."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Make what was written since the last commit, and the positions that `begin` took, durable as one.
+
+        Raises StaleError where another worker has them by now, SinkError otherwise, with `retry_after_s` where the
+        same commit may succeed later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that a part will ever need of the pipeline around it, when it is built."""
+
+    name: str
+    """Of the part"""
+    clock: Clock
+    metrics: Metrics
+    shape: WindowShape | None = None
+    """The windows that the model sees; None while the model itself is built"""
+    progress: Progress | None = None
+    """Of the source's own work, for a `ReplayedSourceConfig`"""
+    transactional: bool = False
+    """A transaction commits the source's place: it commits nothing itself"""
+    transaction: Transaction | None = None
+    """What a sink or dead letters write to instead of flushing"""
+
+
+class Source(ABC):
+    """What audio and windows come from."""
+
+    def commit(self, position: CommitPosition) -> None:  # noqa: B027
+        """All before `position` is durable in every required sink. Any thread may call it; it does not block for
+        long. Sources whose items carry no position, and those that ask `Context.progress`, are not told."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let the items end. Any thread, any number of times, before, during or after they are read."""
+
+    def finish(self, deadline: Deadline) -> None:  # noqa: B027
         """Nothing more will be done: commit the last of it and let go. Blocks; raises nothing. Any number of times."""
-        ...
+
+    def status(self) -> Status:
+        """How it is while it is read, and what it waits for. Any thread; does not block."""
+        return Status("running")
 
 
-class SourcePlace(Protocol):
-    """Up to where a source is done, as a transaction holds it. For Kafka a `broker.transactions.Place`."""
+class AudioSource(Source):
+    """Gives the audio of one or many streams."""
 
-    @property
-    def partitions(self) -> Collection[str]:
-        """Those that it is about: events of others have no place in its transaction."""
-        ...
+    @abstractmethod
+    def frames(self) -> Iterator[SourceItem]:
+        """Items of all streams, in order within each stream.
 
-
-@runtime_checkable
-class TransactionalSource(ReplayedSource, Protocol):
-    """A source whose place can be committed by a sink, together with the events that were made of it."""
-
-    def leave_commits(self) -> None:
-        """Commit nothing from now on, neither when partitions are revoked nor at the end: a sink commits what `place`
-        gives. Called once, before `frames`."""
-        ...
-
-    def place(self, positions: Sequence[Position]) -> SourcePlace | None:
-        """What a transaction that makes `positions` durable must hold: offsets with their states, and the proof that
-        they are still ours. It leaves out those that are not; None where that is all of them. Any thread; does not
-        block."""
-        ...
+        May block until audio arrives. Ends when the source ends, or soon after `close` was called from another
+        thread. A stream that is over ends with a `StreamEnd`; input that cannot be read is a `BadRecord`, and the
+        source goes on with the next. Raises SourceError when it cannot go on: with `retry_after_s` it is asked again.
+        """
 
 
-@runtime_checkable
-class AudioLanguageModel(Protocol):
+class WindowSource(Source):
+    """The receiving end of a split deployment: gives windows, and what lies between them, as they were cut elsewhere."""
+
+    @abstractmethod
+    def windows(self) -> Iterator[WindowItem]:
+        """As `AudioSource.frames`, of windows of `Context.shape`; others are bad records."""
+
+
+class AudioLanguageModel(ABC):
     """Audio and a prompt in, text out."""
 
     sample_rate: int
@@ -107,157 +124,46 @@ class AudioLanguageModel(Protocol):
     """Hops that are a multiple of this let overlapping windows share work"""
     identity: str
     """Checksum of the checkpoint, and dtype: other texts, other identity"""
+    concurrency: int = 1
+    """Threads that may call `generate` at once"""
 
+    @abstractmethod
     def generate(self, batch: Batch) -> list[Generation]:
         """One generation per request, in the order of the requests; blocks while it computes.
 
         A window's text does not depend on its neighbours in the batch. Raises ModelError."""
-        ...
 
-    def warmup(self) -> None:
+    def warmup(self) -> None:  # noqa: B027
         """Do once what the first batch would otherwise wait for."""
-        ...
 
-
-@runtime_checkable
-class ChecksPrompts(Protocol):
-    """A model that knows which prompts it cannot answer."""
-
-    def check_prompts(self, prompts: Sequence[Prompt]) -> None:
+    def check_prompts(self, prompts: Sequence[Prompt]) -> None:  # noqa: B027
         """Raises ConfigError for one that it could answer about no window. Called before the first window; may compute
         for a moment."""
-        ...
 
 
-@runtime_checkable
-class KnowsWindows(Protocol):
-    """The config of a model that can tell its windows without loading it."""
+class Sink(ABC, Generic[T_contra]):
+    """Takes what a pipeline makes to where the user wants it. Called by one thread only."""
 
-    def windows(self) -> WindowGrid:
-        """As the model that it builds has them. Raises ModelError, as where a checkpoint is missing."""
-        ...
-
-
-@runtime_checkable
-class ConcurrentModel(AudioLanguageModel, Protocol):
-    """A model that computes several batches side by side."""
-
-    concurrency: int
-    """Threads that may call `generate` at once"""
-
-
-@runtime_checkable
-class EventSink(Protocol):
-    """Takes events to where the user wants them. Called by one thread only."""
-
-    def write(self, events: Sequence[Event]) -> None:
-        """Take `events`, in order; may buffer. Raises SinkError; then none of them counts as written."""
-        ...
-
-    def flush(self, deadline: Deadline) -> None:
-        """Return when all that was written is durable. Raises SinkError, with `retry_after_s` where a later
-        flush may succeed."""
-        ...
-
-    def close(self) -> None:
-        """Release what it holds; does not flush. Any number of times."""
-        ...
-
-
-@runtime_checkable
-class TransactionalSink(EventSink, Protocol):
-    """Makes events and positions durable together or not at all."""
-
-    def commit(self, place: SourcePlace) -> None:
-        """Make what was written since the last commit, and what `TransactionalSource.place` gave, durable as one.
-
-        Raises SinkError; with `retry_after_s` the same commit may succeed later. Raises StaleError where another worker
-        has the place by now; then nothing of it was written, and all of it is forgotten."""
-        ...
-
-
-@runtime_checkable
-class WindowSource(Protocol):
-    """The receiving end of a split deployment: as AudioSource, cut at Window."""
-
-    def windows(self, shape: WindowShape) -> Iterator[WindowItem]:
-        """Windows and what lies between them, in order within each stream; see `AudioSource.frames`.
-
-        Windows that are not of `shape` are bad records."""
-        ...
-
-    def commit(self, position: Position) -> None:
-        """See `AudioSource.commit`."""
-        ...
-
-    def close(self) -> None:
-        """See `AudioSource.close`."""
-        ...
-
-
-@runtime_checkable
-class WindowSink(Protocol):
-    """The sending end of a split deployment: as EventSink, of windows."""
-
-    def expect(self, shape: WindowShape) -> None:
-        """Windows of `shape` will come. Called once, before the first write or flush; does not block."""
-        ...
-
-    def write(self, items: Sequence[WindowItem]) -> None:
+    @abstractmethod
+    def write(self, items: Sequence[T_contra]) -> None:
         """Take `items`, in order; may buffer. Raises SinkError; then none of them counts as written."""
-        ...
 
+    @abstractmethod
     def flush(self, deadline: Deadline) -> None:
-        """Return when all that was written is durable. Raises SinkError."""
-        ...
+        """Return when all that was written is durable; with nothing written, when it can be. Raises SinkError, with
+        `retry_after_s` where a later flush may succeed. With a `Context.transaction` it only looks whether it can."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027
         """Release what it holds; does not flush. Any number of times."""
-        ...
 
 
-@runtime_checkable
-class DeadLetterSink(Protocol):
+class EventSink(Sink[Event]):
+    """Takes events."""
+
+
+class WindowSink(Sink[WindowItem]):
+    """The sending end of a split deployment: as EventSink, of windows of `Context.shape`."""
+
+
+class DeadLetterSink(Sink[BadRecord]):
     """Keeps what could not be processed, so that it can be looked at and replayed."""
-
-    def write(self, record: BadRecord) -> None:
-        """Take one record. Raises SinkError."""
-        ...
-
-    def flush(self, deadline: Deadline) -> None:
-        """Return when all that was written is durable; with nothing written, when it can be. Raises SinkError."""
-        ...
-
-    def close(self) -> None:
-        """Release what it holds; does not flush. Any number of times."""
-        ...
-
-
-@runtime_checkable
-class TransactionalDeadLetters(DeadLetterSink, Protocol):
-    """Keeps bad records in the same transaction as the events."""
-
-    def join(self, sink: TransactionalSink) -> None:
-        """From now on what is written becomes durable by the next commit of `sink`, and `flush` does nothing.
-
-        Called once, before the first write. Raises ConfigError where `sink` is elsewhere."""
-        ...
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """A source, a model, a sink or dead letters that count more than the pipeline can see: lag, drafts that held, time
-    to commit."""
-
-    def measure(self, metrics: Metrics) -> None:
-        """Count in `metrics` from now on. Called once, before the part is used; does not block."""
-        ...
-
-
-@runtime_checkable
-class Watched(Protocol):
-    """A source or a sink that knows more of its state than whether its thread runs."""
-
-    def status(self) -> Status:
-        """How it is now, and what it waits for. Any thread; does not block."""
-        ...

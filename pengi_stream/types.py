@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.positions import ReadPosition
 
 Samples = NDArray[np.float32]
 NS_PER_S = 1_000_000_000
+
+Plain: TypeAlias = "str | int | float | bool | None | tuple[Plain, ...]"
+"""An immutable value that can be written down"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +49,27 @@ class TimeMap:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """How far one stream of a partition is done; with it, and what the source counts, a replay repeats nothing."""
+    """How far one stream of a lane is done; with it, and what the source counts, a replay repeats nothing."""
 
     stream: Stream
     next_sample: int
     """First sample, at the model's rate, of the oldest window that is not done"""
     next_offset: int
     """Gaps, ends and bad records of the stream that come from earlier offsets are done."""
+    behind: tuple[tuple[str, Plain], ...] = ()
+    """What the stages behind the model know of the stream after the last window that is done, by their key"""
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a source that can be replayed: an offset in a partition."""
+class CommitPosition:
+    """Where a lane is: all before is durable. It goes back to the source."""
 
-    partition: str
-    """For Kafka `topic/number`"""
+    lane: str
     offset: int
-    generation: int = 0
-    """Number of the assignment that read it; work of an older generation is stale."""
-    more: bool = False
-    """Further items of the same record follow this one."""
+    """Of the first item that is not done, as a ReadPosition counts"""
+    assignment: int = 0
     states: tuple[StreamState, ...] = ()
-    """State of the partition's streams, where the position is one to commit."""
-    metadata: str = ""
-    """What the source wants to be kept with the offset, where the position is one to commit."""
+    """Of the lane's streams"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +83,7 @@ class Frame:
     sample_rate: int
     """Hertz"""
     time: TimeMap
-    position: Position | None = None
+    position: ReadPosition | None = None
     segment_sample: int | None = None
     """First sample of its segment, where that was heard before a restart; None: as the windower finds."""
 
@@ -103,7 +104,7 @@ class Gap:
     """Hertz"""
     time: TimeMap
     reason: str
-    position: Position | None = None
+    position: ReadPosition | None = None
 
     @property
     def end_sample(self) -> int:
@@ -115,7 +116,7 @@ class StreamEnd:
     """The stream is over: its tail is applied and its state freed."""
 
     stream: Stream
-    position: Position | None = None
+    position: ReadPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +134,10 @@ class BadRecord:
     headers: tuple[tuple[str, bytes], ...] = ()
     time_ns: int = 0
     """UTC of the place in the stream that it concerns, as far as the source knows"""
-    position: Position | None = None
+    position: ReadPosition | None = None
     kept: bool = False
     """Another process refused it, and has kept it; here it only becomes an event"""
-    origin: Position | None = None
+    origin: ReadPosition | None = None
     """Its position there"""
 
 
@@ -146,7 +147,7 @@ class Resumed:
 
     stream: Stream
     state: StreamState
-    position: Position
+    position: ReadPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class Revoked:
     """A stream went to another worker: it is forgotten, without its tail."""
 
     stream: Stream
-    position: Position
+    position: ReadPosition
 
 
 SourceItem = Frame | Gap | StreamEnd | BadRecord | Resumed | Revoked
@@ -180,9 +181,9 @@ class Window:
     """UTC of the end of the valid samples"""
     ready_s: float
     """Monotonic time at which its last sample arrived"""
-    position: Position | None = None
+    position: ReadPosition | None = None
     """Of the record from which a replay would make this window again"""
-    origin: Position | None = None
+    origin: ReadPosition | None = None
     """Of the record of audio in which it begins, where another process cut it"""
 
     @property
