@@ -9,11 +9,13 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka_cluster import Kafka, free_ports, wait_for
+from kafka_parts import context
 from pydantic import ValidationError
 
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import SinkError
-from pengi_stream.kafka.events import KafkaSink, KafkaSinkConfig
+from pengi_stream.kafka.events import KafkaSinkConfig
+from pengi_stream.kafka.sinks import KafkaSink
 from pengi_stream.testing import check_sink
 from pengi_stream.types import Event
 from pengi_stream.wire import event_from_json
@@ -26,7 +28,7 @@ def event(number: int, stream_id: str = "door") -> Event:
 @contextmanager
 def sink_to(kafka: Kafka, topic: str, **keys: object) -> Iterator[KafkaSink]:
     config = {"type": "kafka", "bootstrap_servers": kafka.servers, "topic": topic, **keys}
-    sink = KafkaSinkConfig.model_validate(config).build()
+    sink = KafkaSinkConfig.model_validate(config).build(context())
     yield sink
     sink.close()
 

@@ -14,13 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pengi_stream.errors import AudioError
-from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
+from pengi_stream.positions import ReadPosition
+from pengi_stream.types import BadRecord, Gap, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
 from pengi_stream.wire.payload import Encoding
-from pengi_stream.wire.windows import WindowRecord, from_record, most_bytes, to_record
+from pengi_stream.wire.windows import Elsewhere, WindowRecord, from_record, most_bytes, to_record
 
 DATA = Path(__file__).parents[1] / "data"
 SHAPE = WindowShape(8_000, 4)
-PLACE = Position("windows/3", 17, generation=2)
+PLACE = ReadPosition("windows/3", 17, assignment=2)
 STREAM = Stream("tür/ost", "2026-01-31T12:00:00Z", live=True)
 WINDOW = Window(
     STREAM,
@@ -36,7 +37,7 @@ WINDOW = Window(
 GAP = Gap(STREAM, 3, 4_410, 44_100, TimeMap(1, 1_769_860_800_000_000_000, 44_100.25), "unplugged")
 END = StreamEnd(STREAM)
 BAD = BadRecord(STREAM, "tür/ost: truncated", "AudioError", time_ns=-5)
-ORIGIN = Position("audio/1", 9)
+ORIGIN = Elsewhere("", 9, facts=(("topic", "audio"), ("partition", 1), ("offset", 9)))
 COMMON = [("session", b"2026-01-31T12:00:00Z"), ("live", b"1")]
 
 # What the golden files of version 1 hold. Samples by hand: 16 bits, most significant byte first.
@@ -86,20 +87,23 @@ VERSION_1 = {
     ),
 }
 
-# Version 2 says as well where in the audio a window or a bad record began.
+# Versions 2 and 3 say as well where in the audio a window or a bad record began; 3 also where that is not in Kafka.
 ORIGINS = {"window_v1": replace(WINDOW, position=ORIGIN), "bad_v1": replace(BAD, position=ORIGIN)}
 
 
-def version_2(name: str) -> tuple[WindowItem, list[tuple[str, bytes]], bytes]:
+ORIGIN_HEADERS = {"2": b"audio/1 9", "3": b'{"topic":"audio","partition":1,"offset":9}'}
+
+
+def newer(name: str, version: str) -> tuple[WindowItem, list[tuple[str, bytes]], bytes]:
     item, headers, value = VERSION_1[name]
-    newer = [(key, fact.replace(b"/1", b"/2") if key == "schema" else fact) for key, fact in headers]
+    found = [(key, fact.replace(b"/1", b"/" + version.encode()) if key == "schema" else fact) for key, fact in headers]
     if name in ORIGINS:
-        newer.insert(1 + len(COMMON), ("origin", b"audio/1 9"))
+        found.insert(1 + len(COMMON), ("origin", ORIGIN_HEADERS[version]))
         item = ORIGINS[name]
-    return item, newer, value
+    return item, found, value
 
 
-GOLDEN = VERSION_1 | {name.replace("v1", "v2"): version_2(name) for name in VERSION_1}
+GOLDEN = VERSION_1 | {name.replace("v1", f"v{v}"): newer(name, v) for v in "23" for name in VERSION_1}
 
 
 def packed(record: WindowRecord) -> bytes:
@@ -137,11 +141,25 @@ def assert_same(found: WindowItem, sent: WindowItem, off: float = 0.0) -> None:
         assert found.ready_s == 1.5
         names = ["stream", "segment_sample", "first_sample", "valid_samples", "sample_rate", "start_ns", "end_ns"]
         assert [getattr(found, name) for name in names] == [getattr(sent, name) for name in names]
-        assert (found.position, found.origin) == (PLACE, sent.position)
+        assert found.position == PLACE
+        assert_same_origin(found.origin, sent.position)
     elif isinstance(sent, BadRecord):
-        assert found == replace(sent, position=PLACE, kept=True, origin=sent.position)
+        assert isinstance(found, BadRecord)
+        assert found == replace(sent, position=PLACE, kept=True, origin=found.origin)
+        assert_same_origin(found.origin, sent.position)
     else:
         assert found == replace(sent, position=PLACE)
+
+
+def assert_same_origin(found: ReadPosition | None, sent: ReadPosition | None) -> None:
+    assert (found and found.origin) == (sent and sent.origin)
+
+
+def test_an_origin_that_is_not_in_kafka_arrives_as_well() -> None:
+    found = read(to_record(replace(WINDOW, position=ReadPosition("d/a.wav", 2**40)), "flac"))
+    assert isinstance(found, Window)
+    assert found.origin is not None
+    assert found.origin.origin == {"lane": "d/a.wav", "offset": 2**40}
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -152,7 +170,7 @@ def test_records_of_every_version_are_read(name: str) -> None:
     assert_same(read(record), item)
 
 
-@pytest.mark.parametrize("name", ["window_v2", "gap_v2", "end_v2", "bad_v2"])
+@pytest.mark.parametrize("name", ["window_v3", "gap_v3", "end_v3", "bad_v3"])
 def test_records_are_written_as_the_golden_files_say(name: str) -> None:
     assert packed(to_record(GOLDEN[name][0], "l16")) == (DATA / f"{name}.record").read_bytes()
 
@@ -233,7 +251,10 @@ def changed(item: WindowItem = WINDOW, **headers: bytes | None) -> WindowRecord:
 @pytest.mark.parametrize(
     ("record", "complaint"),
     [
-        (changed(schema=b"pengi_stream.window/99"), "found 'pengi_stream.window/99', expected .* of version 1 or 2"),
+        (
+            changed(schema=b"pengi_stream.window/99"),
+            "found 'pengi_stream.window/99', expected .* of version 1 or 2 or 3",
+        ),
         (changed(schema=b"audio"), "header schema: found 'audio'"),
         (changed(schema=None), "header schema is missing"),
         (changed(first_sample=b"12x"), "header first-sample: found '12x', expected a whole number"),
@@ -246,6 +267,9 @@ def changed(item: WindowItem = WINDOW, **headers: bytes | None) -> WindowRecord:
         (changed(content_type=b"audio/L16;rate=16000;channels=1"), "header content-type: found 'audio/L16;rate=16000"),
         (changed(content_type=b"audio/flac"), "no flac audio"),
         (changed(origin=b"audio/1"), "header origin: found 'audio/1', expected a partition and an offset"),
+        (changed(origin=b'{"offset":'), "header origin: found .*, expected JSON"),
+        (changed(origin=b'{"offset":[1]}'), "header origin: found .*, expected texts and numbers"),
+        (changed(origin=b'{"lane":"a"}'), "header origin: found .*, expected an offset"),
         (changed(live=b"yes"), "header live: found 'yes', expected 0 or 1"),
         (changed(end_ns=b"9223372036854775808"), "header end-ns: found '9223372036854775808', expected .* of 64 bits"),
         (changed(GAP, missing_samples=b"1" + b"0" * 18, measured_rate=b"1"), "gap of 1000000000000000000 samples"),

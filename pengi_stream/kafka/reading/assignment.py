@@ -74,6 +74,7 @@ class Assignment:
         ours, lost = set(self._library.assignment()), self._listener.take_lost()
         gone = [held for held in self._holdings.held.values() if held.partition in lost or held.partition not in ours]
         if gone:
+            self._commits.give_up([held.lane for held in gone if held.partition in lost])
             self._commits.hand_over([held.lane for held in gone if held.partition not in lost])
             self._remove([held.lane for held in gone])
         new = sorted(ours - self._holdings.partitions)
@@ -100,6 +101,7 @@ class Assignment:
                 reason = f"offsets {wanted} to {first - 1} of {held.lane.name} were deleted before they were read"
                 self._inbox.put(Lost(held.lane, reason))
             else:  # the topic was made anew, or lost its end: what was counted means nothing there
+                self._commits.give_up([held.lane])
                 self._remove([held.lane])
                 self._take(partition, first, "")
 
@@ -121,7 +123,6 @@ class Assignment:
         self._inbox.put(Assigned(lane, offset, metadata))
 
     def _remove(self, lanes: Collection[Lane]) -> None:
-        self._commits.forget(lanes)
         self._holdings.drop(lanes)
         for lane in lanes:
             self._inbox.put(Removed(lane))

@@ -81,13 +81,13 @@ class Commits:
                 self._commit_now(reached, HAND_OVER_MS)
             except (KafkaError, BrokerError) as error:
                 log.warning("commit_refused", reason=repr(error))
+        self._forget(lanes)
 
-    def forget(self, lanes: Collection[Lane]) -> None:
-        """They are ours no more."""
+    def give_up(self, lanes: Collection[Lane]) -> None:
+        """They may be another's already, or are not what they were: nothing of them can be committed."""
         for lane in lanes:
             self._lanes.revoke(lane)
-            self._committed.pop(lane.name, None)
-            self._kept.pop(lane.name, None)
+        self._forget(lanes)
 
     def finish(self, deadline: Deadline, poll: Callable[[], None]) -> None:
         """Commit and wait for the answer; in the middle of a rebalance only `poll` brings it nearer."""
@@ -107,6 +107,11 @@ class Commits:
         group = self._holdings.now.group
         offsets, records = self._offsets(reached)
         return Place(offsets, group, records) if offsets else None
+
+    def _forget(self, lanes: Collection[Lane]) -> None:
+        for lane in lanes:
+            self._committed.pop(lane.name, None)
+            self._kept.pop(lane.name, None)
 
     def _commit_now(self, reached: Sequence[Reached], within_ms: int) -> None:
         offsets, records = self._offsets(reached)

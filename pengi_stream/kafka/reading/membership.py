@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import structlog
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.util import Timer
 
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.errors import BrokerError
@@ -27,6 +29,8 @@ from pengi_stream.metrics import Metrics
 log = structlog.get_logger()
 
 POLL_MS = 100
+MOST_RECORDS = 500
+SPINNING_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Membership:
         options = reads.options
         self._inbox = reads.inbox
         self._holdings = reads.holdings
+        self._clock = reads.clock
+        self._woken = threading.Event()
         self.library = KafkaConsumer(**options.library_options())
         listener = Listener(self.library)
         self.commits = Commits(
@@ -86,7 +92,7 @@ class Membership:
         """Wait for records for a moment, and hand on what came. Raises SourceError, KafkaError, BrokerError."""
         found: Mapping[TopicPartition, Sequence[Any]] = {}
         try:
-            found = self.library.poll(timeout_ms=POLL_MS)
+            found = self._poll_once()
         except OffsetOutOfRangeError as error:
             self._assignment.out_of_range(error.args[0])
         except NoOffsetForPartitionError:
@@ -122,6 +128,15 @@ class Membership:
         except KafkaError as error:
             log.info("leave_failed", reason=repr(error))
         self.lag.forget()
+
+    def _poll_once(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        """The library's own `poll` goes on and joins again before anybody could commit what the group takes from us;
+        and it spins where a broker owes a heartbeat's answer."""
+        began_s = self._clock.monotonic_s()
+        found: Mapping[TopicPartition, Sequence[Any]] = self.library._poll_once(Timer(POLL_MS), MOST_RECORDS)
+        if not found and self._clock.monotonic_s() - began_s < SPINNING_S:
+            self._woken.wait(POLL_MS / 1000)
+        return found
 
     def _hand_on(self, partition: TopicPartition, records: Sequence[Any]) -> None:
         held = self._holdings.held.get(Lane(*partition).name)

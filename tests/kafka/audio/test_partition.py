@@ -15,6 +15,7 @@ from pengi_stream.clock import rfc3339
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.windower import Windower
 from pengi_stream.kafka.audio.partition import Counts, PartitionStreams, StreamRules
+from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.reading.inbox import RawRecord
 from pengi_stream.types import BadRecord, Frame, Gap, SourceItem, StreamEnd, Window
 
@@ -26,7 +27,7 @@ SAMPLES = np.random.default_rng(4).integers(-9000, 9000, 6 * RATE).astype("<i2")
 
 
 def partition(rules: StreamRules = RULES) -> PartitionStreams:
-    return PartitionStreams("audio/3", 7, rules, Counts())
+    return PartitionStreams(Lane("audio", 3, 7), rules, Counts())
 
 
 def record(
@@ -107,7 +108,8 @@ def test_a_stream_is_named_by_its_key_and_its_session_by_its_first_time() -> Non
     assert isinstance(frame, Frame)
     assert (frame.stream.id, frame.stream.session) == ("a", rfc3339(START_MS * 10**6))
     assert frame.position is not None
-    assert (frame.position.partition, frame.position.offset, frame.position.generation) == ("audio/3", 5, 7)
+    assert frame.position == Lane("audio", 3, 7).position(5)
+    assert frame.position.origin == {"topic": "audio", "partition": 3, "offset": 5}
     assert frame.time.at(0) == START_MS * 10**6
     [no_key, no_text] = take(partition(), record(6, 0, 800, key=None), record(7, 0, 800, key=b"\xff1"))
     assert (no_key.stream.id, no_text.stream.id) == ("audio/3", "\\xff1")
@@ -221,7 +223,7 @@ def test_a_bad_record_keeps_all_it_came_with_and_changes_nothing_for_its_neighbo
     assert isinstance(found, BadRecord)
     assert (found.value, found.key, found.headers) == (b"odd", b"a", bad.headers)
     assert found.position is not None
-    assert (found.position.partition, found.position.offset, found.exception) == ("audio/3", 1, "AudioError")
+    assert (found.position.lane, found.position.offset, found.exception) == ("audio/3", 1, "AudioError")
     assert "\n" not in found.reason
     assert items[0].stream == found.stream
     assert [item.first_sample for item in items if isinstance(item, Frame)] == [0, 800]

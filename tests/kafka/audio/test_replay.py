@@ -15,8 +15,9 @@ from pengi_stream.engine.watermark import Watermark
 from pengi_stream.engine.windower import Windower
 from pengi_stream.kafka.audio.partition import Counts, PartitionStreams, StreamRules
 from pengi_stream.kafka.audio.state import PartitionState, decode_state, encode_state
+from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.reading.inbox import RawRecord
-from pengi_stream.types import Gap, Position, Resumed, SourceItem, Window, WindowItem
+from pengi_stream.types import Gap, Resumed, SourceItem, Window, WindowItem
 
 RATE, MODEL_RATE = 11_025, 16_000
 RULES = StreamRules(
@@ -79,17 +80,26 @@ def log_of(steps: Sequence[Step]) -> list[RawRecord]:
     ]
 
 
+@dataclass(frozen=True)
+class Committed:
+    """What a broker keeps."""
+
+    offset: int
+    metadata: str
+
+
 class Worker:
     """All pure parts between Kafka and the model."""
 
-    def __init__(self, committed: Position | None, generation: int) -> None:
+    def __init__(self, committed: Committed | None, assignment: int) -> None:
         self.offset = committed.offset if committed else 0
+        lane = Lane("p", 0, assignment)
         state = decode_state(committed.metadata, self.offset) if committed else PartitionState(Counts())
-        self.streams = PartitionStreams("p", generation, RULES, state.counts)
+        self.streams = PartitionStreams(lane, RULES, state.counts)
         self.windower = Windower(SPEC)
         self.watermark = Watermark()
         for done in state.done:
-            place = Position("p", self.offset, generation)
+            place = lane.position(self.offset)
             self.watermark.resumed(done, place)
             list(self.windower.push(Resumed(done.stream, done, place), 0.0))
 
@@ -102,12 +112,12 @@ class Worker:
                 yield out
             self._read(item)
 
-    def commit(self) -> Position | None:
+    def commit(self) -> Committed | None:
         for position in self.watermark.positions():
             state = PartitionState(self.streams.counts_before(position.offset), position.states)
             text = encode_state(state, position.offset)
             assert decode_state(text, position.offset).counts == state.counts
-            return Position("p", position.offset, metadata=text)
+            return Committed(position.offset, text)
         return None
 
     def _read(self, item: SourceItem) -> None:
@@ -137,9 +147,9 @@ def test_kills_change_nothing_and_what_is_done_is_not_done_again(
     expected = [out for record in records for out in undisturbed.take(record)]
 
     durable: list[WindowItem] = []
-    committed: Position | None = None
-    for generation, (length, share) in enumerate([*kills, (len(records), 100)]):
-        worker = Worker(committed, generation)
+    committed: Committed | None = None
+    for assignment, (length, share) in enumerate([*kills, (len(records), 100)]):
+        worker = Worker(committed, assignment)
         pending: list[WindowItem] = []
         for record in [record for record in records if record.offset >= worker.offset][:length]:
             pending += worker.take(record)

@@ -15,6 +15,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 from kafka_cluster import Kafka, OwnCluster, wait_for
+from kafka_parts import AtOnce, context
 from kafka_worker import AUDIO, START_MS, Sent, not_committed, send
 
 from pengi_stream.clock import Deadline, rfc3339
@@ -23,7 +24,6 @@ from pengi_stream.kafka.audio.config import KafkaSourceConfig
 from pengi_stream.kafka.client.reader import read_topic
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.metrics import Metrics
-from pengi_stream.runtime.tracker import Tracker
 from pengi_stream.testing import check_source
 from pengi_stream.types import Frame, Gap, Resumed, Revoked, SourceItem, StreamState
 
@@ -44,11 +44,11 @@ class Reading:
             "commit_interval_s": 0.1,
             **config,
         }
-        self.source = KafkaSourceConfig.model_validate(whole).build()
         self.metrics = Metrics()
-        self.source.measure(self.metrics)
-        self.tracker = Tracker([self.source.commit])
-        self.source.follow(self.tracker.progress(0))
+        self.progress = AtOnce()
+        self.source = KafkaSourceConfig.model_validate(whole).build(
+            context(metrics=self.metrics, progress=self.progress)
+        )
         self.items: list[SourceItem] = []
         self.error: Exception | None = None
         self._thread = threading.Thread(target=self._read)
@@ -68,7 +68,7 @@ class Reading:
         try:
             for item in self.source.frames():
                 self.items.append(item)
-                self.tracker.advanced(0, item, None)
+                self.progress.take(item)
         except SourceError as error:
             self.error = error
 
@@ -91,7 +91,9 @@ def test_the_source_keeps_its_contract(kafka: Kafka) -> None:
     topic = kafka.new_topic()
     send(kafka, topic, [*seconds(0, 3), Sent(b"a", None, START_MS + 3000)])
     config = {"type": "kafka", "bootstrap_servers": kafka.servers, "topics": [topic], "group_id": topic, "audio": AUDIO}
-    items = check_source(KafkaSourceConfig.model_validate(config).build(), close_after=4)
+    source = KafkaSourceConfig.model_validate(config).build(context())
+    items = check_source(source, close_after=4)
+    source.finish(Deadline(10))
     assert [type(item).__name__ for item in items] == ["Frame", "Frame", "Frame", "StreamEnd"]
 
 
@@ -154,8 +156,7 @@ def test_what_is_done_of_a_stream_is_told_to_who_reads_on(kafka: Kafka) -> None:
     with reading(kafka, topic) as found:
         wait_for(lambda: len(found.frames()) == 2, "the frames")
         frame = found.frames()[1]
-        assert frame.position is not None
-        found.tracker.advanced(0, Resumed(frame.stream, StreamState(frame.stream, 1234, 9), frame.position), None)
+        found.progress.know(f"{topic}/0", StreamState(frame.stream, 1234, 9))
     with reading(kafka, topic) as again:
         wait_for(lambda: again.items, "the state")
     [resumed] = again.items
@@ -253,7 +254,7 @@ def test_a_broker_that_falls_silent_while_we_connect_is_asked_again(
             raise KafkaTimeoutError("Unable to bootstrap")
         return KafkaConsumer(**options)
 
-    monkeypatch.setattr("pengi_stream.kafka.reading.consumer.KafkaConsumer", connected)
+    monkeypatch.setattr("pengi_stream.kafka.reading.membership.KafkaConsumer", connected)
     with reading(kafka, topic) as found:
         wait_for(lambda: "Unable to bootstrap" in found.source.status().waits_for, "the reason")
         wait_for(lambda: len(found.frames()) == 3, "the frames")

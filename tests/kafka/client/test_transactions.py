@@ -13,7 +13,7 @@ from kafka_cluster import Kafka, wait_for
 from pengi_stream.errors import BrokerError
 from pengi_stream.kafka.client.producer import ProducerOptions, Record
 from pengi_stream.kafka.client.reader import read_topic
-from pengi_stream.kafka.client.transactions import TIMEOUT_MS, Place, StaleGenerationError, TransactionalProducer
+from pengi_stream.kafka.client.transactions import TIMEOUT_MS, Place, StalePlaceError, TransactionalProducer
 from pengi_stream.kafka.reading.assignment import finish_join
 from pengi_stream.kafka.security import SecurityConfig
 
@@ -91,7 +91,7 @@ def test_a_worker_that_lost_its_partitions_writes_nothing(
     before = member.group_metadata()
     member.close()
     other = joined(kafka, topics[0])
-    with pytest.raises(StaleGenerationError):
+    with pytest.raises(StalePlaceError):
         producer.commit(records(topics, b"stale"), place(topics, before, 7))
     producer.commit(records(topics, b"fresh"), place(topics, other.group_metadata(), 9))
     other.close()
@@ -103,8 +103,7 @@ def test_a_worker_that_comes_back_ends_what_it_left_open(kafka: Kafka, topics: t
     """A reader waits for an open transaction, so it must not stay open."""
     member, options = joined(kafka, topics[0]), ProducerOptions(kafka.servers, topics=[topics[1]])
     killed, again = (TransactionalProducer(options, f"worker-{topics[1]}") for _ in range(2))
-    killed.open()
-    library = killed._library
+    library = killed._opened()
     library.begin_transaction()
     library.send(topics[1], b"half", b"door").get(10)
     again.commit(records(topics, b"whole"), place(topics, member.group_metadata(), 7))
@@ -146,9 +145,9 @@ import sys, threading
 from pengi_stream.kafka.client.producer import ProducerOptions
 from pengi_stream.kafka.client.transactions import TransactionalProducer
 producer = TransactionalProducer(ProducerOptions([sys.argv[1]], topics=[sys.argv[2]]), "killed-" + sys.argv[2])
-producer.open()
-producer._library.begin_transaction()
-producer._library.send(sys.argv[2], b"half", b"door").get(10)
+library = producer._opened()
+library.begin_transaction()
+library.send(sys.argv[2], b"half", b"door").get(10)
 print("open", flush=True)
 threading.Event().wait()
 """
