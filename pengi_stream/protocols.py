@@ -8,20 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from pengi_stream.clock import Clock, Deadline
+from pengi_stream.clock import Clock, Deadline, SystemClock
+from pengi_stream.events import Event
 from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
+from pengi_stream.outcomes import WindowItem
 from pengi_stream.status import Status
-from pengi_stream.types import (
-    BadRecord,
-    Batch,
-    CommitPosition,
-    Event,
-    Generation,
-    SourceItem,
-    WindowItem,
-    WindowShape,
-)
+from pengi_stream.types import BadRecord, Batch, CommitPosition, Generation, SourceItem, WindowShape
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -71,6 +64,11 @@ class Context:
     """A transaction commits the source's place: it commits nothing itself"""
     transaction: Transaction | None = None
     """What a sink or dead letters write to instead of flushing"""
+
+    @classmethod
+    def alone(cls, name: str) -> Context:
+        """Of a part that is in no pipeline."""
+        return cls(name, SystemClock(), Metrics())
 
 
 class Source(ABC):
@@ -144,6 +142,9 @@ class AudioLanguageModel(ABC):
 class Sink(ABC, Generic[T_contra]):
     """Takes what a pipeline makes to where the user wants it. Called by one thread only."""
 
+    wants_samples: bool = False
+    """Its events shall have the samples of their windows, until they are flushed"""
+
     @abstractmethod
     def write(self, items: Sequence[T_contra]) -> None:
         """Take `items`, in order; may buffer. Raises SinkError; then none of them counts as written."""
@@ -153,7 +154,7 @@ class Sink(ABC, Generic[T_contra]):
         """Return when all that was written is durable; with nothing written, when it can be. Raises SinkError, with
         `retry_after_s` where a later flush may succeed. With a `Context.transaction` it only looks whether it can."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Release what it holds; does not flush. Any number of times."""
 
 

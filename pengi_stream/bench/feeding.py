@@ -10,7 +10,8 @@ import numpy as np
 
 from pengi_stream.bench.sound import SOFTEST, Sound
 from pengi_stream.clock import Clock, SystemClock
-from pengi_stream.types import NS_PER_S, Frame, Position, Samples, SourceItem, Stream, StreamEnd, TimeMap
+from pengi_stream.protocols import AudioSource
+from pengi_stream.types import NS_PER_S, Frame, Samples, SourceItem, Stream, StreamEnd, TimeMap
 
 FRAME_S = 0.1
 BURST_S = 0.005
@@ -48,8 +49,8 @@ def random_feeds(
     ]
 
 
-class FeedSource:
-    """An AudioSource: the frames of all feeds, as they are due by the clock, or else as fast as they are taken."""
+class FeedSource(AudioSource):
+    """The frames of all feeds, as they are due by the clock, or else as fast as they are taken."""
 
     def __init__(
         self, sound: Sound, feeds: Sequence[Feed], samples: int, *, realtime: bool, clock: Clock | None = None
@@ -82,9 +83,6 @@ class FeedSource:
                 yield Frame(feed.stream, first, samples[:, None], rate, times[feed])
         for feed in self._feeds:
             yield StreamEnd(feed.stream)
-
-    def commit(self, position: Position) -> None:
-        """Feeds have no positions."""
 
     def close(self) -> None:
         """See `AudioSource.close`."""

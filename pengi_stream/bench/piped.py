@@ -13,14 +13,15 @@ from pengi_stream.clock import Deadline, SystemClock
 from pengi_stream.config import BatchConfig
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import PengiStreamError
+from pengi_stream.events import Event, TextEvent
 from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
-from pengi_stream.protocols import AudioLanguageModel, EventSink
-from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.runtime.parts import LiveSource, Parts
+from pengi_stream.protocols import AudioLanguageModel, Context, EventSink
+from pengi_stream.runtime.assembly import Assembly, AudioFeed
 from pengi_stream.runtime.pipeline import Pipeline
+from pengi_stream.runtime.sink_writers import NamedSink
 from pengi_stream.sinks.jsonl import JsonlSinkConfig
-from pengi_stream.types import NS_PER_S, Event, Window
+from pengi_stream.types import NS_PER_S, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +36,10 @@ class Answered:
     """From the arrival of its last sample, which a frame may have delayed"""
 
 
-class TimedSink:
-    """An EventSink that notes when another one made events durable."""
+class TimedSink(EventSink):
+    """Notes when another one made events durable."""
+
+    wants_samples = True  # of a window it needs to know when it was ready
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
@@ -44,10 +47,11 @@ class TimedSink:
         self._written: list[Window] = []
         self.answered: list[Answered] = []
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, items: Sequence[Event]) -> None:
         """See `EventSink.write`."""
-        self._sink.write(events)
-        self._written += [event.window for event in events if event.window is not None]
+        self._sink.write(items)
+        texts = [event for event in items if isinstance(event, TextEvent)]
+        self._written += [event.window for event in texts if event.window is not None]
 
     def flush(self, deadline: Deadline) -> None:
         """See `EventSink.flush`."""
@@ -96,8 +100,10 @@ class Asked:
 def run(asked: Asked, source: FeedSource) -> Piped:
     """To the end of `source`, into a file that is thrown away; nothing is gated. Blocks. Raises PengiStreamError."""
     with TemporaryDirectory() as folder:
-        sink = TimedSink(JsonlSinkConfig(type="jsonl", path=str(Path(folder) / "events.jsonl")).build())
-        pipeline = Pipeline(_parts(asked, source, sink))
+        sink = TimedSink(
+            JsonlSinkConfig(type="jsonl", path=str(Path(folder) / "events.jsonl")).build(Context.alone("sink"))
+        )
+        pipeline = Pipeline(_assembly(asked, source, sink))
         clock = SystemClock()
         began_ns, began_s, before = clock.utc_ns(), clock.monotonic_s(), os.times()
         outcome = pipeline.run()
@@ -117,14 +123,14 @@ def run(asked: Asked, source: FeedSource) -> Piped:
     )
 
 
-def _parts(asked: Asked, source: FeedSource, sink: TimedSink) -> Parts:
-    return Parts(
+def _assembly(asked: Asked, source: FeedSource, sink: TimedSink) -> Assembly:
+    return Assembly(
         name="bench",
         model=asked.model,
         windows=asked.windows,
         min_dbfs=None,
         prompts=asked.prompts,
-        sources=[LiveSource(source, live=False)],  # frames wait where it is behind, and come late; none is dropped
+        feeds=[AudioFeed("feeds", source)],  # frames wait where it is behind, and come late; none is dropped
         sinks=[NamedSink("jsonl", sink, required=True)],
         max_batch_size=asked.batch.max_batch_size,
         max_wait_s=asked.batch.max_wait_s,

@@ -17,7 +17,7 @@ from pengi_stream.config import BatchConfig
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.models.fake import FakeModelConfig
 from pengi_stream.options import Prompt
-from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.protocols import AudioLanguageModel, Context
 from pengi_stream.types import NS_PER_S, Batch, Request, Window
 
 QUIET_FEEDS = 4
@@ -155,7 +155,7 @@ def _piped(load: Load, feeds: Sequence[Feed]) -> _Took:
 
 
 def _quiet(seconds: float, max_wait_s: float) -> Quiet:
-    model = QUIET_MODEL.build()
+    model = QUIET_MODEL.build(Context.alone("model"))
     hop_samples = round(QUIET_HOP_S * model.sample_rate)
     windows = WindowSpec(model.sample_rate, model.window_samples, hop_samples, "drop")
     asked = Asked(model, windows, (Prompt("caption", "generate audio caption"),), BatchConfig(max_wait_s=max_wait_s))

@@ -18,7 +18,7 @@ from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import Checkpoint, load_checkpoint
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.placement import devices_of, dtype_of
-from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.protocols import AudioLanguageModel, Context
 from pengi_stream.types import Request
 
 FAKE = "fake"
@@ -88,7 +88,7 @@ class Subject:
 def load(checkpoint: str, dtype: str = "auto", device: str = "auto", *, ignore_stop: bool = False) -> Subject:
     """`fake`, `mini` or a checkpoint folder. Raises CheckpointError and ConfigError."""
     if checkpoint == FAKE:
-        return Subject(FAKE, FakeModelConfig(type="fake").build())
+        return Subject(FAKE, FakeModelConfig(type="fake").build(Context.alone("model")))
     try:
         wanted = PengiModelConfig.model_validate(
             {"type": "pengi", "checkpoint": checkpoint, "device": device, "dtype": dtype}

@@ -7,22 +7,22 @@ from collections.abc import Iterator
 import numpy as np
 
 from pengi_stream.engine.segment import Segment, WindowSpec
+from pengi_stream.outcomes import OrderedItem, Unheard, WindowItem
+from pengi_stream.positions import ReadPosition
 from pengi_stream.types import (
     BadRecord,
     Frame,
     Gap,
-    Position,
     Resumed,
     Revoked,
     SourceItem,
     StreamEnd,
     StreamState,
     Window,
-    WindowItem,
 )
 
 Key = tuple[str, str]
-"""Of a stream: its id and its partition, since Kafka may have the same key in two of them"""
+"""Of a stream: its id and its lane, since Kafka may have the same key in two of them"""
 
 
 class Windower:
@@ -43,20 +43,22 @@ class Windower:
         """What `item` completes, in order, without what was done before a restart. Exhaust it before the next push."""
         match item:
             case Resumed():
-                self._done.setdefault(_key(item), []).append(item.state)
+                self._done.setdefault(stream_key(item), []).append(item.state)
             case Revoked():
-                self._done.pop(_key(item), None)
-                self._segments.pop(_key(item), None)
+                self._done.pop(stream_key(item), None)
+                self._segments.pop(stream_key(item), None)
             case _:
                 for out in self._cut(item, now_s):
                     if not self._is_done(out):
                         yield out
-        if isinstance(item, StreamEnd) and _key(item) in self._done:
-            self._done[_key(item)] = [state for state in self._done[_key(item)] if not _is_over(item, state)]
+        if isinstance(item, StreamEnd) and stream_key(item) in self._done:
+            self._done[stream_key(item)] = [
+                state for state in self._done[stream_key(item)] if not _is_over(item, state)
+            ]
 
-    def hold(self, item: SourceItem) -> Position | None:
+    def hold(self, item: SourceItem) -> ReadPosition | None:
         """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
-        segment = self._segments.get(_key(item))
+        segment = self._segments.get(stream_key(item))
         return segment.hold if segment else None
 
     def _cut(self, item: Frame | Gap | StreamEnd | BadRecord, now_s: float) -> Iterator[WindowItem]:
@@ -69,8 +71,8 @@ class Windower:
             case BadRecord():
                 yield item
 
-    def _frame(self, frame: Frame, now_s: float) -> Iterator[Window | Gap | BadRecord]:
-        segment = self._segments.get(_key(frame))
+    def _frame(self, frame: Frame, now_s: float) -> Iterator[WindowItem]:
+        segment = self._segments.get(stream_key(frame))
         if segment is not None:
             if frame.first_sample < segment.expected_sample and frame.sample_rate == segment.sample_rate:
                 known = min(segment.expected_sample - frame.first_sample, len(frame.samples))
@@ -86,23 +88,24 @@ class Windower:
             yield from self._finish(frame, now_s)
             yield from _unusable(frame)
             return
-        if _key(frame) not in self._segments:
-            self._segments[_key(frame)] = Segment(self._spec, frame)
-        yield from self._segments[_key(frame)].push(frame, now_s)
+        if stream_key(frame) not in self._segments:
+            self._segments[stream_key(frame)] = Segment(self._spec, frame)
+        yield from self._segments[stream_key(frame)].push(frame, now_s)
 
-    def _finish(self, item: SourceItem, now_s: float) -> Iterator[Window]:
-        segment = self._segments.pop(_key(item), None)
+    def _finish(self, item: SourceItem, now_s: float) -> Iterator[Window | Unheard]:
+        segment = self._segments.pop(stream_key(item), None)
         if segment is not None:
             yield from segment.finish(now_s)
 
     def _is_done(self, out: WindowItem) -> bool:
         """Whether `out` was durable before a restart."""
-        states = self._done.get(_key(out), ())
+        states = self._done.get(stream_key(out), ())
         return any(state.stream == out.stream and _is_done(out, state) for state in states)
 
 
-def _key(item: SourceItem | Window) -> Key:
-    return item.stream.id, item.position.partition if item.position else ""
+def stream_key(item: SourceItem | WindowItem | OrderedItem) -> Key:
+    """Tells the stream of `item` from all others of its source."""
+    return item.stream.id, item.position.lane if item.position else ""
 
 
 def _is_over(end: StreamEnd, state: StreamState) -> bool:
@@ -110,7 +113,7 @@ def _is_over(end: StreamEnd, state: StreamState) -> bool:
 
 
 def _is_done(out: WindowItem, state: StreamState) -> bool:
-    if isinstance(out, Window):
+    if isinstance(out, Window | Unheard):
         return out.first_sample < state.next_sample
     return out.position is not None and out.position.offset < state.next_offset
 

@@ -11,6 +11,7 @@ import typer
 from pengi_stream.errors import ConfigError
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import load_checkpoint
+from pengi_stream.protocols import Context
 from pengi_stream.training.evaluate_clips import HeldOutClip, held_out_of_recipe, read_held_out
 from pengi_stream.training.evaluate_report import measure
 
@@ -30,7 +31,7 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on clips that were held out, through the path that users run."""
     held_out = choose_clips(clips, audio, data, left_out)
-    model = PengiModelConfig(type="pengi", checkpoint=checkpoint).build()
+    model = PengiModelConfig(type="pengi", checkpoint=checkpoint).build(Context.alone("model"))
     report = measure(model, load_checkpoint(checkpoint).network, held_out)
     about = {"checkpoint": checkpoint, "model": model.identity, "clips": len(held_out)}
     if as_json:

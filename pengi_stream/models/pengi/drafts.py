@@ -40,11 +40,11 @@ _NOTHING = _Said((), 0, 0)
 class Drafts:
     """Keeps the last text of each stream and prompt, without the stop token. One thread at a time."""
 
-    def __init__(self, stop_token: int) -> None:
+    def __init__(self, stop_token: int, metrics: Metrics | None = None) -> None:
+        """`metrics`: where drafts are counted"""
         self._stop_token = stop_token
+        self._metrics = metrics
         self._last: dict[_Key, _Said] = {}
-        self.metrics: Metrics | None = None
-        """Where drafts are counted"""
 
     def offer(self, requests: Sequence[Request]) -> list[Tokens]:
         """A draft for each request, () where there is none; for greedy search.
@@ -77,10 +77,10 @@ class Drafts:
         return _NOTHING
 
     def _count(self, draft: Tokens, text: Tokens) -> None:
-        if self.metrics is not None:
-            self.metrics.drafts.inc()
-            self.metrics.drafts_held.inc(draft == text)
-            self.metrics.draft_tokens_held.inc(_shared(draft, text))
+        if self._metrics is not None:
+            self._metrics.drafts.inc()
+            self._metrics.drafts_held.inc(draft == text)
+            self._metrics.draft_tokens_held.inc(_shared(draft, text))
 
 
 def padded_drafts(drafts: Sequence[Tokens], device: torch.device) -> Tensor:

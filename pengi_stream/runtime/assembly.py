@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pengi_stream.engine.segment import WindowSpec
+from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
-from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, WindowSource
-from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.types import WindowShape
+from pengi_stream.protocols import AudioLanguageModel, AudioSource, DeadLetterSink, Transaction, WindowSource
+from pengi_stream.runtime.sink_writers import NamedSink
+from pengi_stream.runtime.tracker import Tracker
 
 
 @dataclass(frozen=True, slots=True)
-class LiveSource:
-    """A source, and whether it can wait."""
+class AudioFeed:
+    """A source of audio, with what the pipeline must know of it."""
 
-    source: AudioSource | WindowSource
-    live: bool
+    name: str
+    source: AudioSource
+    live: bool = False
+    told: bool = True
+    """By `commit` what is done; False: it asks `Context.progress`"""
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class WindowFeed:
+    """A source of windows that were cut elsewhere."""
+
+    name: str
+    source: WindowSource
+    told: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
     """What a pipeline is made of, built."""
 
     name: str
@@ -30,20 +43,19 @@ class Parts:
     windows: WindowSpec
     min_dbfs: float | None
     prompts: Sequence[Prompt]
-    sources: Sequence[LiveSource]
+    feeds: Sequence[AudioFeed | WindowFeed]
     sinks: Sequence[NamedSink]
     dead_letters: DeadLetterSink | None = None
+    transaction: Transaction | None = None
+    """Events, dead letters and the place of the one source are durable together"""
+    tracker: Tracker | None = None
+    """Whose progress the sources were given; None: none was"""
+    metrics: Metrics = field(default_factory=Metrics)
     max_batch_size: int = 16
     max_wait_s: float = 0.0
     max_age_s: float = 30.0
     give_up_after_s: float = 60.0
-    exactly_once: bool = False
-    """Events, dead letters and the place of the source are one transaction."""
     drain_s: float = 30.0
-
-    @property
-    def shape(self) -> WindowShape:
-        return WindowShape(self.windows.sample_rate, self.windows.window_samples)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +63,7 @@ class Outcome:
     """How a run ended."""
 
     errors: tuple[str, ...] = ()
-    """One line for each thing that failed; the first one ended the run"""
+    """One line for each thing that failed"""
     bad_records: int = 0
     """Bad records and windows that nothing kept: they were reported, the rest was done"""
     abandoned: int = 0
