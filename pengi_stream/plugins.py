@@ -44,8 +44,9 @@ class FrozenModel(BaseModel):
 class PluginConfig(FrozenModel):
     """Base of every plugin's config. A subclass narrows `type` to its name and defines `build()`.
 
-    Fields become keys of the pipeline file. `build(context)` imports the implementation and returns it, complete; it may
-    raise ConfigError, and must not touch devices or the network. What a part can do, its config says by its base class.
+    Fields become keys of the pipeline file. `build(context)` imports the implementation and returns it, complete; it
+    may raise ConfigError, and must not touch devices or the network. What a part can do its config says by its base
+    class.
     """
 
     type: str

@@ -104,7 +104,7 @@ class AudioSource(Source):
 
 
 class WindowSource(Source):
-    """The receiving end of a split deployment: gives windows, and what lies between them, as they were cut elsewhere."""
+    """The receiving end of a split deployment: gives windows, and what lies between them, as they were cut."""
 
     @abstractmethod
     def windows(self) -> Iterator[WindowItem]:

@@ -16,7 +16,7 @@ from pengi_stream.positions import ReadPosition
 Samples = NDArray[np.float32]
 NS_PER_S = 1_000_000_000
 
-Plain: TypeAlias = "str | int | float | bool | None | tuple[Plain, ...]"
+Plain: TypeAlias = "str | int | float | bool | tuple[Plain, ...] | None"
 """An immutable value that can be written down"""
 
 
