@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -11,6 +11,8 @@ from pengi_stream.plugins import FrozenModel
 
 Compression = Literal["zstd", "lz4", "gzip", "none"]
 CLUSTER_DEFAULT = -1
+MAX_RECORD_BYTES = 1_000_000
+"""Larger records are refused, unless a config says otherwise"""
 
 
 def split_address(server: str) -> tuple[str, int]:
@@ -19,11 +21,6 @@ def split_address(server: str) -> tuple[str, int]:
     if not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
         raise ValueError(f"found {server!r}, expected host:port, such as 127.0.0.1:9092")
     return host.strip("[]"), int(port)
-
-
-def partition_name(topic: str, partition: int) -> str:
-    """What a Position calls a partition; no topic has a slash in its name."""
-    return f"{topic}/{partition}"
 
 
 def _split_servers(found: object) -> object:
@@ -53,18 +50,3 @@ class TopicConfig(FrozenModel):
     """-1: the cluster's default"""
     configs: Mapping[str, str] = {}
     """Kafka's settings of a topic, such as `retention.ms`"""
-
-
-def share_cluster(pipeline: Mapping[str, Any]) -> dict[str, Any]:
-    """A pipeline's keys; Kafka dead letters that don't say where go to the cluster of its first source in Kafka."""
-    shared = dict(pipeline)
-    letters, sources = pipeline.get("dead_letters"), pipeline.get("sources")
-    if _is_kafka(letters) and "bootstrap_servers" not in letters and isinstance(sources, list | tuple):
-        source: dict[str, Any] = next((source for source in sources if _is_kafka(source, "windows")), {})
-        cluster = {key: source[key] for key in ("bootstrap_servers", "security") if key in source}
-        shared["dead_letters"] = cluster | letters
-    return shared
-
-
-def _is_kafka(part: object, *other_types: str) -> TypeGuard[dict[str, Any]]:
-    return isinstance(part, dict) and part.get("type") in {"kafka", *other_types}

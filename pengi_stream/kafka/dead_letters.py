@@ -1,28 +1,25 @@
-"""Bad records in a topic of Kafka: original key, bytes and headers, and why each is there."""
+"""Bad records in a topic of Kafka, with key, bytes and headers, and why: the config; what runs is in `sinks`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from pengi_stream.clock import Deadline, SystemClock
-from pengi_stream.errors import BrokerError, ConfigError, SinkError
 from pengi_stream.kafka.config import BootstrapServers, Compression, TopicConfig, TopicName
 from pengi_stream.kafka.security import SecurityConfig
-from pengi_stream.metrics import Metrics
-from pengi_stream.plugins import PluginConfig
-from pengi_stream.protocols import TransactionalSink
-from pengi_stream.types import BadRecord
-from pengi_stream.wire.letter import letter_of, to_headers
+from pengi_stream.plugins import DeadLettersConfig, PipelineParts
+from pengi_stream.protocols import Context
 
 if TYPE_CHECKING:
-    from pengi_stream.kafka.client.outgoing import Outbox
+    from pengi_stream.kafka.sinks import KafkaDeadLetters
 
 LARGEST = 64 * 1024 * 1024  # a bad record may be as large as any that a cluster takes, and its headers grow
+NO_SERVERS = "dead_letters: `bootstrap_servers` is missing, and no Kafka source has any"
 
 
-class KafkaDeadLettersConfig(PluginConfig):
+class KafkaDeadLettersConfig(DeadLettersConfig):
     """What could not be processed, in a topic: original key, bytes and headers, and dlq.reason, dlq.topic and so on."""
 
     type: Literal["kafka"]
@@ -36,56 +33,23 @@ class KafkaDeadLettersConfig(PluginConfig):
     """Larger ones are refused, which ends the run; the topic's `max.message.bytes` has a word in it as well"""
     security: SecurityConfig = SecurityConfig()
 
-    def build(self) -> KafkaDeadLetters:
-        from pengi_stream.kafka.client.outgoing import Outbox
-        from pengi_stream.kafka.client.producer import ProducerOptions
+    def build(self, context: Context) -> KafkaDeadLetters:
+        from pengi_stream.kafka.sinks import KafkaDeadLetters
 
-        if self.bootstrap_servers is None:
-            raise ConfigError("dead_letters: `bootstrap_servers` is missing, and no Kafka source has any")
-        options = ProducerOptions(
-            self.bootstrap_servers,
-            self.security,
-            topics=(self.topic,),
-            compression=self.compression,
-            max_record_bytes=self.max_record_bytes,
-        )
-        creates = {self.topic: self.create_topic} if self.create_topic else {}
-        return KafkaDeadLetters(self.topic, Outbox(options, SystemClock(), creates))
+        return KafkaDeadLetters(self, context)
 
+    def check(self, pipeline: PipelineParts) -> Iterable[str]:
+        return () if self.completed(pipeline).bootstrap_servers else (NO_SERVERS,)
 
-class KafkaDeadLetters:
-    """Writes bad records to a topic."""
+    def completed(self, pipeline: PipelineParts) -> Self:
+        from pengi_stream.kafka.audio.config import KafkaSourceConfig
+        from pengi_stream.kafka.windows.source_config import WindowsSourceConfig
 
-    def __init__(self, topic: str, outbox: Outbox) -> None:
-        self._topic = topic
-        self._outbox = outbox
-        self._joined = False
-
-    def measure(self, metrics: Metrics) -> None:
-        self._outbox.measure(metrics)
-
-    def write(self, record: BadRecord) -> None:
-        from pengi_stream.kafka.client.producer import Record
-
-        letter = letter_of(record)
-        key = letter.stream_id.encode("utf-8", "surrogateescape") if letter.value is None else letter.key
-        self._outbox.write([Record(self._topic, key, letter.value, to_headers(letter))])
-
-    def join(self, sink: TransactionalSink) -> None:
-        other = getattr(sink, "outbox", None)
-        if other is None:
-            raise ConfigError("dead letters in Kafka can be in one transaction with a Kafka sink only")
-        other.absorb(self._outbox)
-        self._outbox, self._joined = other, True
-
-    def flush(self, deadline: Deadline) -> None:
-        if self._joined:
-            return
-        try:
-            self._outbox.flush(deadline)
-        except BrokerError as error:
-            raise SinkError(f"dead letters: {error}", error.retry_after_s) from error
-
-    def close(self) -> None:
-        if not self._joined:
-            self._outbox.close()
+        if self.bootstrap_servers is not None:
+            return self
+        for source in pipeline.sources:
+            if isinstance(source, KafkaSourceConfig | WindowsSourceConfig):
+                security = self.security if "security" in self.model_fields_set else source.security
+                found = {"bootstrap_servers": source.bootstrap_servers, "security": security}
+                return self.model_copy(update=found)
+        return self

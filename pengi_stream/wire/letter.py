@@ -37,17 +37,17 @@ class Letter:
 
 def letter_of(record: BadRecord) -> Letter:
     """What to keep of `record`. The marks of an earlier death are no part of its headers."""
-    position = record.position
-    topic, partition = split_partition(position.partition) if position else (None, None)
-    place = f"{topic}-{partition}-{position.offset}" if position else record.stream.id
+    origin = record.position.origin if record.position else {}
+    topic, partition, offset = (origin.get(name) for name in ("topic", "partition", "offset"))
+    place = "-".join(str(fact) for fact in origin.values()) or record.stream.id
     return Letter(
-        id=place if position and record.value is not None else f"{place}@{rfc3339(record.time_ns)}",
+        id=place if record.position and record.value is not None else f"{place}@{rfc3339(record.time_ns)}",
         stream_id=record.stream.id,
         reason=record.reason,
         exception=record.exception,
-        topic=topic,
-        partition=partition,
-        offset=position.offset if position else None,
+        topic=topic if isinstance(topic, str) else None,
+        partition=partition if isinstance(partition, int) else None,
+        offset=offset if isinstance(offset, int) else None,
         time_ns=record.time_ns,
         key=record.key,
         value=record.value,
@@ -140,9 +140,3 @@ def _to_base64(value: bytes | None) -> str | None:
 
 def _from_base64(value: str | None) -> bytes | None:
     return None if value is None else base64.b64decode(value)
-
-
-def split_partition(name: str) -> tuple[str, int]:
-    """Topic and partition of a Kafka position's partition."""
-    topic, _, partition = name.rpartition("/")
-    return topic, int(partition)

@@ -5,20 +5,35 @@ Key: the stream's id. Value: the samples of a window, FLAC or 16-bit PCM; of oth
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pengi_stream.errors import AudioError
-from pengi_stream.types import BadRecord, Gap, Position, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
+from pengi_stream.positions import ReadPosition
+from pengi_stream.types import BadRecord, Gap, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
 from pengi_stream.wire import payload
 from pengi_stream.wire.headers import MOST_DIGITS, Facts, Headers, fits, write
 
-VERSION = 2  # 1 had no origin
-READABLE = ("1", "2")
+VERSION = 3  # 1 had no origin; 2 had those of Kafka only
+READABLE = ("1", "2", "3")
 KINDS = {Window: "window", Gap: "gap", StreamEnd: "end", BadRecord: "bad"}
 SCHEMA = "pengi_stream.{kind}/{version}"
 
 MOST_HEADER_BYTES = 4096
+VERSION_2_ORIGIN = re.compile(rf"(.+)/([0-9]{{1,9}}) ([0-9]{{1,{MOST_DIGITS}}})")
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere(ReadPosition):
+    """A position in another process's source."""
+
+    facts: tuple[tuple[str, str | int], ...] = ()
+
+    @property
+    def origin(self) -> Mapping[str, str | int]:
+        return dict(self.facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ def to_record(item: WindowItem, encoding: payload.Encoding) -> WindowRecord:
     }
     value = b""
     if isinstance(item, Window | BadRecord) and (origin := item.origin or item.position):
-        facts["origin"] = f"{origin.partition} {origin.offset}"
+        facts["origin"] = json.dumps(dict(origin.origin), separators=(",", ":"))
     match item:
         case Window():
             facts |= _window_facts(item, encoding)
@@ -51,7 +66,7 @@ def to_record(item: WindowItem, encoding: payload.Encoding) -> WindowRecord:
     return WindowRecord(item.stream.id.encode("utf-8", "surrogateescape"), value, write(facts))
 
 
-def from_record(record: WindowRecord, shape: WindowShape, position: Position, ready_s: float) -> WindowItem:
+def from_record(record: WindowRecord, shape: WindowShape, position: ReadPosition, ready_s: float) -> WindowItem:
     """What `to_record` was given, at `position` now. Raises AudioError: what was found, what was expected."""
     facts = Facts(record.headers)
     kind = _kind(facts)
@@ -104,7 +119,7 @@ def _window_facts(window: Window, encoding: payload.Encoding) -> Mapping[str, st
 
 
 def _window(
-    stream: Stream, facts: Facts, value: bytes, shape: WindowShape, position: Position, ready_s: float
+    stream: Stream, facts: Facts, value: bytes, shape: WindowShape, position: ReadPosition, ready_s: float
 ) -> Window:
     found = WindowShape(facts.integer("sample-rate"), facts.integer("samples"))
     if found != shape:
@@ -134,13 +149,33 @@ def _window(
     return window
 
 
-def _origin(facts: Facts) -> Position | None:
+def _origin(facts: Facts) -> ReadPosition | None:
     if "origin" not in facts:
         return None
-    partition, _, offset = facts.text("origin").rpartition(" ")
-    if not (partition and offset.isascii() and offset.isdigit() and len(offset) <= MOST_DIGITS):
-        raise AudioError(f"header origin: found {facts.text('origin')[:60]!r}, expected a partition and an offset")
-    return Position(partition, int(offset))
+    text = facts.text("origin")
+    found = _parsed(text) if text.startswith("{") else _of_version_2(text)
+    offset = found.get("offset")
+    if not isinstance(offset, int) or not fits(offset):
+        raise AudioError(f"header origin: found {text[:60]!r}, expected an offset, and in what it counts")
+    return Elsewhere(str(found.get("lane", "")), offset, facts=tuple(found.items()))
+
+
+def _parsed(text: str) -> Mapping[str, str | int]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise AudioError(f"header origin: found {text[:60]!r}, expected JSON") from error
+    if not all(isinstance(fact, str | int) for fact in found.values()):
+        raise AudioError(f"header origin: found {text[:60]!r}, expected texts and numbers")
+    return dict(found)
+
+
+def _of_version_2(text: str) -> Mapping[str, str | int]:
+    """`topic/partition offset`"""
+    match = VERSION_2_ORIGIN.fullmatch(text)
+    if match is None:
+        raise AudioError(f"header origin: found {text[:60]!r}, expected a partition and an offset")
+    return {"topic": match[1], "partition": int(match[2]), "offset": int(match[3])}
 
 
 def _gap_facts(gap: Gap) -> Mapping[str, str | int | float]:
@@ -155,7 +190,7 @@ def _gap_facts(gap: Gap) -> Mapping[str, str | int | float]:
     }
 
 
-def _gap(stream: Stream, facts: Facts, position: Position) -> Gap:
+def _gap(stream: Stream, facts: Facts, position: ReadPosition) -> Gap:
     time = TimeMap(facts.integer("anchor-sample"), facts.integer("anchor-ns"), facts.rate("measured-rate"))
     gap = Gap(
         stream,

@@ -1,8 +1,9 @@
-"""Audio from Kafka: its config; what runs is in `kafka_source`."""
+"""Audio from Kafka: its config; what runs is in `source`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,12 +11,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pengi_stream.audio.pcm import AudioFormat
 from pengi_stream.clock import parse_rfc3339
+from pengi_stream.errors import ConfigError
 from pengi_stream.kafka.config import BootstrapServers, TopicName
+from pengi_stream.kafka.ends import ends_of, trouble_with_ends
 from pengi_stream.kafka.security import SecurityConfig
-from pengi_stream.plugins import SourceConfig
+from pengi_stream.plugins import DeadLettersConfig, PipelineParts, SinkConfig, TransactionalSourceConfig
+from pengi_stream.protocols import Context, Source
 
 if TYPE_CHECKING:
     from pengi_stream.kafka.audio.source import KafkaSource
+    from pengi_stream.kafka.transaction import KafkaTransaction
 
 START_WORDS = ("earliest", "latest", "committed")
 
@@ -44,12 +49,10 @@ def _text(found: object) -> object:
     return found.isoformat() if isinstance(found, datetime) else found
 
 
-class KafkaSourceConfig(SourceConfig):
+class KafkaSourceConfig(TransactionalSourceConfig):
     """Audio from topics: keys are streams, values PCM, WAV, FLAC or Ogg."""
 
     type: Literal["kafka"]
-    live: Literal[False] = False
-    """What is in Kafka can wait: nothing is dropped."""
     bootstrap_servers: BootstrapServers
     topics: tuple[TopicName, ...] = ()
     pattern: Annotated[str, AfterValidator(_check_pattern)] | None = None
@@ -86,7 +89,32 @@ class KafkaSourceConfig(SourceConfig):
             raise ValueError("a Kafka source needs either `topics` or `pattern`")
         return self
 
-    def build(self) -> KafkaSource:
+    def build(self, context: Context) -> KafkaSource:
         from pengi_stream.kafka.audio.source import KafkaSource
 
-        return KafkaSource(self)
+        return KafkaSource(self, context)
+
+    def build_transaction(
+        self, context: Context, source: Source, sinks: Sequence[SinkConfig], dead_letters: DeadLettersConfig | None
+    ) -> KafkaTransaction:
+        from pengi_stream.kafka.audio.source import KafkaSource
+        from pengi_stream.kafka.transaction import KafkaTransaction
+
+        if not isinstance(source, KafkaSource):
+            raise ConfigError(f"found a source of type {type(source).__name__}, expected one of Kafka")
+        return KafkaTransaction(source.place, ends_of(sinks, dead_letters), context)
+
+    def check(self, pipeline: PipelineParts) -> Iterable[str]:
+        return [f"delivery.guarantee: {line}" for line in self._troubles(pipeline)] if pipeline.exactly_once else []
+
+    def _troubles(self, pipeline: PipelineParts) -> Iterator[str]:
+        """What stands in the way of exactly_once; one source of several says it."""
+        if next(source for source in pipeline.sources if isinstance(source, KafkaSourceConfig)) is not self:
+            return
+        if trouble := trouble_with_ends(pipeline):
+            yield trouble
+        if forgetful := pipeline.forgetful_prompts:
+            yield (
+                f"exactly_once, and novelty in {', '.join(forgetful)}: what was said before a restart is forgotten, so "
+                "texts would differ from an undisturbed run's; leave one of the two out"
+            )

@@ -10,8 +10,9 @@ from pengi_stream.audio.pcm import AudioFormat
 from pengi_stream.errors import AudioError
 from pengi_stream.kafka.audio.count import Count, Placed, begin, place
 from pengi_stream.kafka.audio.record import END_NS, RecordAudio, read_audio
+from pengi_stream.kafka.lane import Lane, RecordPosition
 from pengi_stream.kafka.reading.inbox import RawRecord
-from pengi_stream.types import NS_PER_S, BadRecord, Frame, Gap, Position, SourceItem, Stream, StreamEnd
+from pengi_stream.types import NS_PER_S, BadRecord, Frame, Gap, SourceItem, Stream, StreamEnd
 
 NS_PER_MS = 1_000_000
 MISSING = "missing"
@@ -76,9 +77,8 @@ class _Change:
 class PartitionStreams:
     """Counts the samples of each stream of a partition, and remembers the counts back to what was committed last."""
 
-    def __init__(self, partition: str, generation: int, rules: StreamRules, counts: Counts) -> None:
-        self._partition = partition
-        self._generation = generation
+    def __init__(self, lane: Lane, rules: StreamRules, counts: Counts) -> None:
+        self._lane = lane
         self._rules = rules
         self._clock = counts.clock
         self._counts = OrderedDict((count.stream.id, count) for count in counts.streams)
@@ -92,7 +92,7 @@ class PartitionStreams:
 
     def take(self, record: RawRecord) -> Iterator[SourceItem]:
         """What `record` gives, in order; at least one item. Exhaust it before the next."""
-        stream_id = self._partition if record.key is None else record.key.decode("utf-8", "backslashreplace")
+        stream_id = self._lane.name if record.key is None else record.key.decode("utf-8", "backslashreplace")
         clock_before, self._clock = self._clock, self._clock.after(record.timestamp_ms)
         yield from self._end_idle(record, clock_before, stream_id)
         before = self._counts.get(stream_id)
@@ -200,8 +200,8 @@ class PartitionStreams:
             position=self._position(record),
         )
 
-    def _position(self, record: RawRecord, *, more: bool = False) -> Position:
-        return Position(self._partition, record.offset, self._generation, more)
+    def _position(self, record: RawRecord, *, more: bool = False) -> RecordPosition:
+        return self._lane.position(record.offset, more=more)
 
 
 def _check_time(count: Count) -> None:

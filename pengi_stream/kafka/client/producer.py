@@ -14,7 +14,7 @@ from pengi_stream.clock import Deadline
 from pengi_stream.errors import BrokerError
 from pengi_stream.kafka.client.admin import max_message_bytes
 from pengi_stream.kafka.client.connect import broker_error, connect, tame_library_log
-from pengi_stream.kafka.config import Compression
+from pengi_stream.kafka.config import MAX_RECORD_BYTES, Compression
 from pengi_stream.kafka.security import SecurityConfig
 
 RETRY_S = 0.5
@@ -54,7 +54,7 @@ class ProducerOptions:
     compression: Compression = "none"
     linger_ms: int = 5
     """A record waits so long for others to share its batch"""
-    max_record_bytes: int = 1_000_000
+    max_record_bytes: int = MAX_RECORD_BYTES
     """Larger ones are refused; the topic's `max.message.bytes` has a word in it as well"""
 
     def library_options(self) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class _Sent:
 class Producer:
     """Idempotent, batched and compressed. One thread only.
 
-    Connects when it is opened, or the first record is sent. What `send` took is kept until a `flush` has seen it
+    Connects when it is reached, or the first record is sent. What `send` took is kept until a `flush` has seen it
     acknowledged, and sent again, in order, where the library lost it; so a flush that raised may be called again.
     """
 
@@ -99,7 +99,7 @@ class Producer:
         """How many records no flush has seen acknowledged"""
         return len(self._sent)
 
-    def open(self) -> None:
+    def reach(self) -> None:
         """Connect, and check that the topics can be written. Raises BrokerError."""
         self._connected()
 

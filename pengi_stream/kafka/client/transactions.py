@@ -33,13 +33,13 @@ from pengi_stream.kafka.client.producer import (
     refused,
     why_silent,
 )
-from pengi_stream.kafka.config import partition_name
+from pengi_stream.kafka.lane import Lane
 
 TIMEOUT_MS = 5_000  # a worker that is killed inside a transaction blocks readers so long, and until a broker looks
 ASK_S = 10.0
 
 
-class StaleGenerationError(BrokerError):
+class StalePlaceError(BrokerError):
     """The group has moved on: our partitions, or some of them, are another worker's, and nothing was written."""
 
 
@@ -54,9 +54,9 @@ class Place:
     """States that are too large for an offset's metadata, and go to a topic"""
 
     @property
-    def partitions(self) -> frozenset[str]:
-        """Their names in a Position"""
-        return frozenset(partition_name(topic, number) for topic, number in self.offsets)
+    def lanes(self) -> frozenset[str]:
+        """Their names in a position"""
+        return frozenset(Lane(*partition).name for partition in self.offsets)
 
 
 class TransactionalProducer:
@@ -75,10 +75,10 @@ class TransactionalProducer:
     def commit(self, records: Sequence[Record], place: Place) -> None:
         """Return when `records` and `place` are committed as one; within seconds where nobody answers.
 
-        Raises StaleGenerationError; or BrokerError, with `retry_after_s` where the same transaction may succeed later.
+        Raises StalePlaceError; or BrokerError, with `retry_after_s` where the same transaction may succeed later.
         """
         if place.group.generation_id < 0:  # the broker would not look whether we have the partitions
-            raise StaleGenerationError(f"group {place.group.group_id!r}: we are no member at the moment")
+            raise StalePlaceError(f"group {place.group.group_id!r}: we are no member at the moment")
         library = self._opened()
         if self._unsure and self._is_committed(place):
             self._unsure = False
@@ -87,7 +87,7 @@ class TransactionalProducer:
             self._perform(library, [*place.records, *records], place)
         except (CommitFailedError, FencedInstanceIdError) as error:
             self.close()
-            raise StaleGenerationError(f"group {place.group.group_id!r}: another worker has our place") from error
+            raise StalePlaceError(f"group {place.group.group_id!r}: another worker has our place") from error
         except KafkaTimeoutError as error:
             self._drop()
             raise why_silent(self._options) from error
@@ -97,10 +97,6 @@ class TransactionalProducer:
         except BrokerError:
             self._drop()
             raise
-
-    def open(self) -> None:
-        """Connect, and check that the topics can be written. Raises BrokerError."""
-        self._opened()
 
     def close(self) -> None:
         """Let go of the connection; what is not committed never is. Any number of times."""

@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
+from pengi_stream.kafka.lane import Lane
+
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
@@ -28,8 +30,7 @@ class RawRecord:
 class Assigned:
     """A partition is ours; its records follow from `offset` on."""
 
-    partition: str
-    generation: int
+    lane: Lane
     offset: int
     metadata: str
     """As it was committed with the offset; empty: nothing was"""
@@ -39,16 +40,14 @@ class Assigned:
 class Removed:
     """A partition is another worker's, or begins anew."""
 
-    partition: str
-    generation: int
+    lane: Lane
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
     """Records of a partition that nobody can read any more."""
 
-    partition: str
-    generation: int
+    lane: Lane
     reason: str
 
 
@@ -56,8 +55,7 @@ class Lost:
 class Records:
     """The next records of a partition."""
 
-    partition: str
-    generation: int
+    lane: Lane
     records: tuple[RawRecord, ...]
 
 
@@ -84,6 +82,11 @@ class Inbox:
     def has_room(self) -> bool:
         """Fetching may go on."""
         return self._bytes <= self._most_bytes // 2
+
+    @property
+    def closed(self) -> bool:
+        """Nothing more is wanted."""
+        return self._closed
 
     def put(self, arrival: Arrival) -> None:
         """Hand on `arrival`; does not block. What is removed takes its records with it."""
@@ -124,7 +127,7 @@ class Inbox:
     def _drop(self, removed: Removed) -> None:
         kept: deque[Arrival] = deque()
         for arrival in self._arrivals:
-            if isinstance(arrival, Records) and arrival.partition == removed.partition:
+            if isinstance(arrival, Records) and arrival.lane == removed.lane:
                 self._bytes -= _size(arrival)
             else:
                 kept.append(arrival)

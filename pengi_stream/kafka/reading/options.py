@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from kafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
-from pengi_stream.kafka.reading.assignment import Start
 from pengi_stream.kafka.security import SecurityConfig
+
+Start = Literal["earliest", "latest", "committed"] | int
+"""Where to begin where the group has committed nothing; a number: UTC in milliseconds"""
 
 LARGEST_FETCH = 64 << 20  # a single record may be larger still
 MOST_RECONNECT_MS = 1_000
@@ -47,7 +49,7 @@ class ConsumerOptions:
             "auto_offset_reset": "none",
             "isolation_level": "read_committed",
             "allow_auto_create_topics": False,
-            "partition_assignment_strategy": (StickyPartitionAssignor,),
+            "partition_assignment_strategy": (CooperativeStickyAssignor,),
             "metadata_max_age_ms": METADATA_MS if self.pattern is None else PATTERN_MS,
             "session_timeout_ms": round(self.session_timeout_s * 1000),
             "heartbeat_interval_ms": round(min(3.0, self.session_timeout_s / 3) * 1000),

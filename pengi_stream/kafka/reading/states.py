@@ -69,7 +69,6 @@ class StateTopic:
                 self._servers, self._security, (self._topic,), compression="zstd", max_record_bytes=MOST_RECORD_BYTES
             )
             self._producer = Producer(options)
-            self._producer.open()
         for record in records:
             self._producer.send(record)
         self._producer.flush(Deadline(WRITE_S))

@@ -1,4 +1,4 @@
-"""Windows from a topic of Kafka, as `ingest` sent them; what runs is in `windows_source`."""
+"""Windows from a topic of Kafka, as `ingest` sent them; what runs is in `source`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic import Field
 from pengi_stream.kafka.config import BootstrapServers, TopicName
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.plugins import WindowSourceConfig
+from pengi_stream.protocols import Context
 
 if TYPE_CHECKING:
     from pengi_stream.kafka.windows.source import WindowsSource
@@ -34,7 +35,7 @@ class WindowsSourceConfig(WindowSourceConfig):
     """Without any broker for so long, the run ends."""
     security: SecurityConfig = SecurityConfig()
 
-    def build(self) -> WindowsSource:
+    def build(self, context: Context) -> WindowsSource:
         from pengi_stream.kafka.windows.source import WindowsSource
 
-        return WindowsSource(self)
+        return WindowsSource(self, context)
