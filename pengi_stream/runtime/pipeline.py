@@ -92,7 +92,10 @@ class Pipeline:
         self._wake.set()
 
     def _source_failed(self, stage: str, error: Exception) -> None:
-        """What other sources give goes on."""
+        """What other sources give goes on, unless the configuration is wrong."""
+        if isinstance(error, ConfigError):
+            self._failed(stage, error)
+            return
         log.error("source_failed", stage=stage, reason=_line(stage, error))
         self._errors.append(_line(stage, error))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from pengi_stream.engine.watermark import States, Watermark, Work
-from pengi_stream.errors import SourceError
+from pengi_stream.errors import ConfigError
 from pengi_stream.outcomes import StatusChange, WindowItem
 from pengi_stream.positions import ReadPosition
 from pengi_stream.types import BadRecord, CommitPosition, Gap, Resumed, Revoked, SourceItem, Stream, StreamEnd
@@ -29,10 +29,10 @@ class Tracker:
         self._lock = threading.Lock()
 
     def claim(self, source: int, stream: Stream) -> None:
-        """`stream` belongs to `source` until released. Raises SourceError when another source has it."""
+        """`stream` belongs to `source` until released. Raises ConfigError when another source has it."""
         with self._lock:
             if self._owners.setdefault(stream.id, source) != source:
-                raise SourceError(f"two sources give a stream {stream.id!r}; give one of them another `stream_id`")
+                raise ConfigError(f"two sources give a stream {stream.id!r}; give one of them another `stream_id`")
 
     def release(self, stream: Stream) -> None:
         """`stream` has ended."""
