@@ -96,6 +96,10 @@ class _Life:
                 else:
                     self.behind[key] = state
 
+    def is_over(self, safe: int) -> bool:
+        """Whether all that was read of it lies before `safe`, and no stage remembers it: at its end they forget it."""
+        return self.last is not None and self.last < safe and not self.behind
+
     def _is_behind(self, entry: _Entry) -> bool:
         if entry.first_sample is None:
             return entry.offset < self.next_offset
@@ -113,9 +117,10 @@ class _Lane:
     committed: int = -1
 
     def safe(self) -> int:
-        """All before this offset is done; forgets the streams of which a replay from there would give nothing."""
+        """All before this offset is done; forgets the streams of which a replay from there would give nothing, and of
+        which nothing is known."""
         safe = min([self.read + 1, *(offset for life in self.lives.values() for offset in life.offsets())])
-        for stream in [stream for stream, life in self.lives.items() if life.last is not None and life.last < safe]:
+        for stream in [stream for stream, life in self.lives.items() if life.is_over(safe)]:
             del self.lives[stream]
         return safe
 

@@ -101,7 +101,8 @@ class Pipeline:
 
     def _failed(self, stage: str, error: Exception) -> None:
         log.debug("stage_failed", stage=stage, exc_info=error)
-        self._errors.append(_line(stage, error))
+        if (line := _line(stage, error)) not in self._errors:  # copies of a model say the same
+            self._errors.append(line)
         self.stop()
 
     def _abandon(self) -> int:

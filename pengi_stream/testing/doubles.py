@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.errors import SinkError, SourceError
@@ -11,6 +12,8 @@ from pengi_stream.events import Event
 from pengi_stream.metrics import Metrics
 from pengi_stream.protocols import AudioSource, Context, EventSink, Progress, Transaction
 from pengi_stream.types import NS_PER_S, CommitPosition, SourceItem, WindowShape
+
+E = TypeVar("E", bound=Event)
 
 SHAPE = WindowShape(16_000, 16_000)
 
@@ -102,6 +105,10 @@ class ListSink(EventSink):
         self.events: list[Event] = []
         self.durable = 0
         """How many of the events were flushed"""
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of one type, in order."""
+        return [event for event in self.events if isinstance(event, kind)]
 
     def write(self, items: Sequence[Event]) -> None:
         if self._failures:
