@@ -14,21 +14,21 @@ from torch import Tensor
 from pengi_stream.errors import ConfigError, ModelError
 from pengi_stream.metrics import Metrics
 from pengi_stream.models.pengi.checkpoint import Checkpoint
-from pengi_stream.models.pengi.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.config import RankingConfig
-from pengi_stream.models.pengi.context import Context
-from pengi_stream.models.pengi.decoding import bucket, decode
-from pengi_stream.models.pengi.drafts import Drafts, Tokens, padded_drafts
+from pengi_stream.models.pengi.decoding.confidence import Confidence, Evidence
+from pengi_stream.models.pengi.decoding.decode import bucket, decode
+from pengi_stream.models.pengi.decoding.drafts import Drafts, Tokens, padded_drafts
+from pengi_stream.models.pengi.decoding.ranking import Ranker
+from pengi_stream.models.pengi.decoding.search import Decoded
+from pengi_stream.models.pengi.decoding.steps import FixedSteps
+from pengi_stream.models.pengi.layers import pack
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.novelty import Novelty
-from pengi_stream.models.pengi.packed import pack
-from pengi_stream.models.pengi.prompts import prompt_reader
-from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
-from pengi_stream.models.pengi.repetition import once
-from pengi_stream.models.pengi.search import Decoded
-from pengi_stream.models.pengi.similarity import text_embeddings
-from pengi_stream.models.pengi.steps import FixedSteps
+from pengi_stream.models.pengi.text.context import Context
+from pengi_stream.models.pengi.text.prompts import prompt_reader
+from pengi_stream.models.pengi.text.similarity import text_embeddings
+from pengi_stream.models.pengi.text.wordings import once
 from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Batch, Generation, Request, Stream, Window
