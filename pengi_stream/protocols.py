@@ -14,7 +14,7 @@ from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
 from pengi_stream.outcomes import WindowItem
 from pengi_stream.status import Status
-from pengi_stream.types import BadRecord, Batch, CommitPosition, Generation, SourceItem, WindowShape
+from pengi_stream.types import BadRecord, Batch, CommitPosition, Generation, Resumed, Revoked, SourceItem, WindowShape
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -107,7 +107,7 @@ class WindowSource(Source):
     """The receiving end of a split deployment: gives windows, and what lies between them, as they were cut."""
 
     @abstractmethod
-    def windows(self) -> Iterator[WindowItem]:
+    def windows(self) -> Iterator[WindowItem | Resumed | Revoked]:
         """As `AudioSource.frames`, of windows of `Context.shape`; others are bad records."""
 
 

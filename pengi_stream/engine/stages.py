@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pengi_stream.engine.windower import Key, stream_key
+from pengi_stream.engine.done import Key, stream_key
 from pengi_stream.events import Event
 from pengi_stream.outcomes import OrderedItem, Outcome
 from pengi_stream.types import Plain, Resumed, Revoked, StreamEnd

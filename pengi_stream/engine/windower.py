@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pengi_stream.engine.done import Done, Key, stream_key
 from pengi_stream.engine.segment import Segment, WindowSpec
-from pengi_stream.outcomes import OrderedItem, Unheard, WindowItem
+from pengi_stream.outcomes import Unheard, WindowItem
 from pengi_stream.positions import ReadPosition
 from pengi_stream.types import (
     BadRecord,
@@ -17,12 +18,8 @@ from pengi_stream.types import (
     Revoked,
     SourceItem,
     StreamEnd,
-    StreamState,
     Window,
 )
-
-Key = tuple[str, str]
-"""Of a stream: its id and its lane, since Kafka may have the same key in two of them"""
 
 
 class Windower:
@@ -35,7 +32,7 @@ class Windower:
     def __init__(self, spec: WindowSpec) -> None:
         self._spec = spec
         self._segments: dict[Key, Segment] = {}
-        self._done: dict[Key, list[StreamState]] = {}  # a key may end and begin again behind the place of a restart
+        self._done = Done()
         self.late_frames = 0
         """Frames of which everything had arrived before"""
 
@@ -43,18 +40,16 @@ class Windower:
         """What `item` completes, in order, without what was done before a restart. Exhaust it before the next push."""
         match item:
             case Resumed():
-                self._done.setdefault(stream_key(item), []).append(item.state)
+                self._done.resumed(item)
             case Revoked():
-                self._done.pop(stream_key(item), None)
+                self._done.revoked(item)
                 self._segments.pop(stream_key(item), None)
             case _:
                 for out in self._cut(item, now_s):
-                    if not self._is_done(out):
+                    if not self._done.has(out):
                         yield out
-        if isinstance(item, StreamEnd) and stream_key(item) in self._done:
-            self._done[stream_key(item)] = [
-                state for state in self._done[stream_key(item)] if not _is_over(item, state)
-            ]
+        if isinstance(item, StreamEnd):
+            self._done.ended(item)
 
     def hold(self, item: SourceItem) -> ReadPosition | None:
         """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
@@ -96,26 +91,6 @@ class Windower:
         segment = self._segments.pop(stream_key(item), None)
         if segment is not None:
             yield from segment.finish(now_s)
-
-    def _is_done(self, out: WindowItem) -> bool:
-        """Whether `out` was durable before a restart."""
-        states = self._done.get(stream_key(out), ())
-        return any(state.stream == out.stream and _is_done(out, state) for state in states)
-
-
-def stream_key(item: SourceItem | WindowItem | OrderedItem) -> Key:
-    """Tells the stream of `item` from all others of its source."""
-    return item.stream.id, item.position.lane if item.position else ""
-
-
-def _is_over(end: StreamEnd, state: StreamState) -> bool:
-    return state.stream == end.stream and not _is_done(end, state)
-
-
-def _is_done(out: WindowItem, state: StreamState) -> bool:
-    if isinstance(out, Window | Unheard):
-        return out.first_sample < state.next_sample
-    return out.position is not None and out.position.offset < state.next_offset
 
 
 def _without_first(frame: Frame, n: int) -> Frame:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from pengi_stream.engine.batcher import Shed
+from pengi_stream.engine.done import stream_key
 from pengi_stream.engine.reorder import Expected, Finished, Ordered, Passing
-from pengi_stream.engine.windower import stream_key
 from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
 from pengi_stream.outcomes import Quiet, StatusChange, Unheard, WindowItem, span_of

@@ -9,6 +9,7 @@ from typing import Protocol
 import structlog
 
 from pengi_stream.clock import Clock
+from pengi_stream.engine.done import Done
 from pengi_stream.engine.gate import Gate
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import SourceError
@@ -83,12 +84,23 @@ class WindowPasser:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._done = Done()
 
     def cut(self, item: SourceOutput) -> Iterable[WindowItem]:
         """See `Cutter.cut`."""
-        if isinstance(item, Frame | Resumed | Revoked):
-            return
-        yield item
+        match item:
+            case Frame():
+                raise SourceError(f"{item.stream.id}: found a frame from a source of windows, expected windows")
+            case Resumed():
+                self._done.resumed(item)
+                return
+            case Revoked():
+                self._done.revoked(item)
+                return
+        if not self._done.has(item):
+            yield item
+        if isinstance(item, StreamEnd):
+            self._done.ended(item)
         if isinstance(item, Window | Quiet | Unheard | BadRecord):
             refused = isinstance(item, BadRecord) and not item.kept
             self._metrics.ledgers.enter("records")

@@ -14,7 +14,7 @@ from pengi_stream.plugins import SourceConfig, WindowSourceConfig
 from pengi_stream.protocols import AudioSource, Context, Source, WindowSource
 from pengi_stream.testing.doubles import context
 from pengi_stream.testing.task import Task
-from pengi_stream.types import BadRecord, CommitPosition, Frame, Gap, SourceItem, StreamEnd
+from pengi_stream.types import BadRecord, CommitPosition, Frame, Gap, Resumed, Revoked, SourceItem, StreamEnd
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ def check_window_source(
     close_after: int | None = None,
     timeout_s: float = 30.0,
     within: Context | None = None,
-) -> Sequence[WindowItem]:
+) -> Sequence[WindowItem | Resumed | Revoked]:
     """As `check_source`, of a WindowSource."""
     source = config.build(within or context())
     match source:

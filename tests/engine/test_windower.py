@@ -125,7 +125,7 @@ def test_a_hole_is_a_gap_and_the_grid_begins_anew_behind_it() -> None:
         ("Unheard", 1140),
         ("StreamEnd", None),
     ]
-    gap = out[2]
+    gap = out[3]
     assert isinstance(gap, Gap)
     assert (gap.missing_samples, gap.reason) == (850, "missing")
     for window in out:
@@ -157,7 +157,7 @@ def test_a_frame_that_is_not_finite_is_reported_and_leaves_a_gap(bad: float) -> 
     poison[7] = bad
     out = cut([frame(ramp(100)), frame(poison, 100), frame(ramp(100, 150), 150), StreamEnd(STREAM)])
     assert [type(o).__name__ for o in out] == ["Window", "BadRecord", "Gap", "Window", "StreamEnd"]
-    gap = out[2]
+    gap = out[3]
     assert isinstance(gap, Gap)
     assert (gap.first_sample, gap.missing_samples) == (100, 50)
     assert all(np.isfinite(o.samples).all() for o in out if isinstance(o, Window))
