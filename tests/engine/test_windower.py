@@ -157,7 +157,7 @@ def test_a_frame_that_is_not_finite_is_reported_and_leaves_a_gap(bad: float) -> 
     poison[7] = bad
     out = cut([frame(ramp(100)), frame(poison, 100), frame(ramp(100, 150), 150), StreamEnd(STREAM)])
     assert [type(o).__name__ for o in out] == ["Window", "BadRecord", "Gap", "Window", "StreamEnd"]
-    gap = out[3]
+    gap = out[2]
     assert isinstance(gap, Gap)
     assert (gap.first_sample, gap.missing_samples) == (100, 50)
     assert all(np.isfinite(o.samples).all() for o in out if isinstance(o, Window))
