@@ -12,6 +12,11 @@ class ConfigError(PengiStreamError):
 class SourceError(PengiStreamError):
     """A source cannot go on."""
 
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+        """Read it again after so many seconds; None: it will not get better."""
+
 
 class AudioError(PengiStreamError):
     """Bytes that are no audio, or not the audio that they claim to be."""

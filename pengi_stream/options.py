@@ -74,5 +74,7 @@ class Prompt:
     novelty: float | None = None
     """A window that is less than this from the last one that was asked about, by the cosine distance of their
     embeddings (0 to 2), gets the answer of that again. None: each window is asked about."""
+    only_changes: bool = False
+    """A text is emitted only where it differs from the last one of its stream."""
     streams: tuple[str, ...] = ("*",)
     """Patterns (fnmatch) of the stream ids that are asked."""

@@ -14,13 +14,14 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from pengi_stream.errors import ConfigError
 from pengi_stream.protocols import AudioLanguageModel, Context, DeadLetterSink, Sink, Source, Transaction
 from pengi_stream.types import WindowGrid
 
+PartName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 Kind = Literal["sources", "sinks", "models", "dead_letters"]
 KINDS: tuple[Kind, ...] = ("sources", "sinks", "models", "dead_letters")
 
@@ -43,8 +44,9 @@ class FrozenModel(BaseModel):
 class PluginConfig(FrozenModel):
     """Base of every plugin's config. A subclass narrows `type` to its name and defines `build()`.
 
-    Fields become keys of the pipeline file. `build(context)` imports the implementation and returns it, complete; it may
-    raise ConfigError, and must not touch devices or the network. What a part can do, its config says by its base class.
+    Fields become keys of the pipeline file. `build(context)` imports the implementation and returns it, complete; it
+    may raise ConfigError, and must not touch devices or the network. What a part can do its config says by its base
+    class.
     """
 
     type: str
@@ -61,6 +63,8 @@ class PluginConfig(FrozenModel):
 class SourceConfig(PluginConfig):
     """Base of an audio source's config."""
 
+    name: PartName | None = None
+    """What events, metrics and messages call it; default: its type"""
     live: bool = False
     """Live audio cannot wait: when the pipeline is behind, its oldest frames are dropped and counted."""
 
@@ -106,6 +110,8 @@ class ModelConfig(PluginConfig):
 class SinkConfig(PluginConfig):
     """Base of a sink's config."""
 
+    name: PartName | None = None
+    """What metrics and messages call it; default: its type"""
     required: bool = True
     """A position is committed only when every required sink has its events; others drop and count."""
 

@@ -49,6 +49,8 @@ class PromptConfig(FrozenModel):
     novelty: float | None = Field(default=None, gt=0, le=2)
     """A window that is less than this from the last one that was asked about, by the cosine distance of their
     embeddings (0 to 2), gets the answer of that again; its event says `repeated`. Null: each window is asked about."""
+    only_changes: bool = False
+    """A text is emitted only where it differs from the last one of its stream; `threshold` comes before."""
     streams: tuple[str, ...] = ("*",)
 
     @model_validator(mode="after")
@@ -98,5 +100,6 @@ class PromptConfig(FrozenModel):
             labels=self.labels,
             threshold=self.threshold,
             novelty=self.novelty,
+            only_changes=self.only_changes,
             streams=self.streams,
         )

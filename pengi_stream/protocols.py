@@ -8,20 +8,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from pengi_stream.clock import Clock, Deadline
+from pengi_stream.clock import Clock, Deadline, SystemClock
+from pengi_stream.events import Event
 from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
+from pengi_stream.outcomes import WindowItem
 from pengi_stream.status import Status
-from pengi_stream.types import (
-    BadRecord,
-    Batch,
-    CommitPosition,
-    Event,
-    Generation,
-    SourceItem,
-    WindowItem,
-    WindowShape,
-)
+from pengi_stream.types import BadRecord, Batch, CommitPosition, Generation, Resumed, Revoked, SourceItem, WindowShape
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -72,6 +65,11 @@ class Context:
     transaction: Transaction | None = None
     """What a sink or dead letters write to instead of flushing"""
 
+    @classmethod
+    def alone(cls, name: str) -> Context:
+        """Of a part that is in no pipeline."""
+        return cls(name, SystemClock(), Metrics())
+
 
 class Source(ABC):
     """What audio and windows come from."""
@@ -106,10 +104,10 @@ class AudioSource(Source):
 
 
 class WindowSource(Source):
-    """The receiving end of a split deployment: gives windows, and what lies between them, as they were cut elsewhere."""
+    """The receiving end of a split deployment: gives windows, and what lies between them, as they were cut."""
 
     @abstractmethod
-    def windows(self) -> Iterator[WindowItem]:
+    def windows(self) -> Iterator[WindowItem | Resumed | Revoked]:
         """As `AudioSource.frames`, of windows of `Context.shape`; others are bad records."""
 
 
@@ -144,6 +142,9 @@ class AudioLanguageModel(ABC):
 class Sink(ABC, Generic[T_contra]):
     """Takes what a pipeline makes to where the user wants it. Called by one thread only."""
 
+    wants_samples: bool = False
+    """Its events shall have the samples of their windows, until they are flushed"""
+
     @abstractmethod
     def write(self, items: Sequence[T_contra]) -> None:
         """Take `items`, in order; may buffer. Raises SinkError; then none of them counts as written."""
@@ -153,7 +154,7 @@ class Sink(ABC, Generic[T_contra]):
         """Return when all that was written is durable; with nothing written, when it can be. Raises SinkError, with
         `retry_after_s` where a later flush may succeed. With a `Context.transaction` it only looks whether it can."""
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Release what it holds; does not flush. Any number of times."""
 
 

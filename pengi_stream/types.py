@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from pengi_stream.positions import ReadPosition
 Samples = NDArray[np.float32]
 NS_PER_S = 1_000_000_000
 
-Plain: TypeAlias = "str | int | float | bool | None | tuple[Plain, ...]"
+Plain: TypeAlias = "str | int | float | bool | tuple[Plain, ...] | None"
 """An immutable value that can be written down"""
 
 
@@ -212,16 +212,14 @@ class WindowGrid:
     """Hops that are a multiple of this let overlapping windows share work"""
 
 
-WindowItem = Window | Gap | StreamEnd | BadRecord
-"""What the windower gives"""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
     """A window and one prompt."""
 
     window: Window
     prompt: Prompt
+    sequence: int = 0
+    """Tells it from all others of its pipeline"""
 
     @property
     def stream(self) -> Stream:
@@ -258,14 +256,6 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Shed:
-    """A request that was given up because it waited too long."""
-
-    request: Request
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class Generation:
     """What the model said to one request."""
 
@@ -279,23 +269,3 @@ class Generation:
     """Tokens that were generated."""
     repeated: bool = False
     """The answer about an earlier window, from which this one hardly differs: see `Prompt.novelty`."""
-
-
-EventType = Literal["pengi_stream.text", "pengi_stream.gap", "pengi_stream.source", "pengi_stream.drop"]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a sink gets: one CloudEvent."""
-
-    id: str
-    type: EventType
-    source: str
-    """Name of the pipeline"""
-    stream_id: str
-    time_ns: int
-    """UTC of the window's, the gap's or the event's start"""
-    data: Mapping[str, object]
-    """As in the wire format, JSON types only"""
-    window: Window | None = field(default=None, compare=False, repr=False)
-    """The samples it is about, for sinks that write clips; there until flush, never serialised"""

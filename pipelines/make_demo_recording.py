@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from pengi_stream.training.midi import Note, Program, write_midi
+from pengi_stream.lab.training.data.midi import Note, Program, write_midi
 from pengi_stream.types import Samples
 
 SAMPLE_RATE = 16_000

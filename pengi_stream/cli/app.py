@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from pengi_stream.cli import (
-    bench,
     caption,
     check,
     convert,
@@ -16,6 +15,7 @@ from pengi_stream.cli import (
     dlq,
     download,
     ingest,
+    lab,
     listen,
     plugins,
     run,
@@ -47,7 +47,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show traceback
 
 
 app.command("run")(run.run)
-app.add_typer(bench.bench)
+app.command("bench", context_settings=lab.PASS_ALL)(lab.bench)
 app.command("caption")(caption.caption)
 app.command("ingest")(ingest.ingest)
 app.command("listen")(listen.listen)
@@ -56,8 +56,10 @@ app.command("convert")(convert.convert)
 app.command("devices")(devices.devices)
 app.add_typer(dlq.dlq)
 app.command("download")(download.download)
+app.command("evaluate", context_settings=lab.PASS_ALL)(lab.evaluate)
 app.command("plugins")(plugins.plugins)
 app.command("schema")(schema.schema)
+app.command("train", context_settings=lab.PASS_ALL)(lab.train)
 app.command("worker")(worker.worker)
 
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import typer
 
 from pengi_stream.cli.common import Overrides, PipelineFile
 from pengi_stream.config import load_config
-from pengi_stream.protocols import AudioLanguageModel
-from pengi_stream.runtime.build import check_prompts, window_grid, window_spec
+from pengi_stream.runtime.build import load_model, window_grid, window_spec
 
 
 def check(pipeline: PipelineFile, overrides: Overrides = None) -> None:
     """Load a pipeline file and its model, and say what it would do; runs nothing."""
     config = load_config(pipeline, overrides=overrides or ())
-    model = None if config.sends_windows else cast("AudioLanguageModel", config.model.build())
-    if model is not None:
-        check_prompts(model, config)
+    model = None if config.sends_windows else load_model(config)
     spec = window_spec(config.window, model or window_grid(config))
     rate = spec.sample_rate
     typer.echo(f"pipeline  {config.name}")

@@ -13,11 +13,11 @@ import typer
 from pengi_stream.config import PipelineConfig, ServerConfig, parse_config
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.logging import configure_logging
+from pengi_stream.runtime.assembly import Outcome
 from pengi_stream.runtime.build import build_pipeline
-from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.runtime.parts import Outcome
 from pengi_stream.runtime.pipeline import Pipeline
 from pengi_stream.runtime.shutdown import stopped_by_signals
+from pengi_stream.runtime.sink_writers import NamedSink
 
 PipelineFile = Annotated[Path, typer.Argument(help="A pipeline file (YAML).")]
 Overrides = Annotated[

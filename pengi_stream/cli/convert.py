@@ -17,7 +17,7 @@ def convert(
     ] = None,
 ) -> None:
     """Make a published checkpoint a folder that loads without any network."""
-    from pengi_stream.models.pengi.convert import convert_published  # loads torch
+    from pengi_stream.models.pengi.published.convert import convert_published  # loads torch
 
     convert_published(source, config, output, tokenizers)
     typer.echo(f"wrote {output}; use it as `model: {{type: pengi, checkpoint: {output}}}`")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bar
 
-from pengi_stream.models.pengi.download import RECORD_URL, Progress, download_published
+from pengi_stream.models.pengi.published.download import RECORD_URL, Progress, download_published
 
 
 def download(

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from pengi_stream.clock import Deadline, parse_rfc3339
-from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.types import NS_PER_S, Event
+from pengi_stream.clock import Deadline
+from pengi_stream.events import Event, TextEvent
+from pengi_stream.protocols import EventSink
+from pengi_stream.runtime.sink_writers import NamedSink
+from pengi_stream.types import NS_PER_S
 
 
-class ProgressSink:
+class ProgressSink(EventSink):
     """Advances a bar to where the texts of all streams have come."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
@@ -21,17 +23,14 @@ class ProgressSink:
         self._task = task
         self._ends_s: dict[str, float] = {}
 
-    def write(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if "window_end" in event.data:
-                self._ends_s[event.stream_id] = parse_rfc3339(str(event.data["window_end"])) / NS_PER_S
+    def write(self, items: Sequence[Event]) -> None:
+        for event in items:
+            if isinstance(event, TextEvent):
+                self._ends_s[event.stream_id] = event.end_ns / NS_PER_S
         self._progress.update(self._task, completed=sum(self._ends_s.values()))
 
     def flush(self, deadline: Deadline) -> None:
         """Nothing to keep."""
-
-    def close(self) -> None:
-        """The bar is closed by its owner."""
 
 
 @contextmanager

@@ -13,14 +13,14 @@ from pydantic_core import ErrorDetails
 
 from pengi_stream.config.overrides import overridden
 from pengi_stream.errors import ConfigError
-from pengi_stream.kafka.config import share_cluster
-from pengi_stream.kafka.guarantee import trouble_with_exactly_once
 from pengi_stream.plugins import (
+    DeadLettersConfig,
     FrozenModel,
     Kind,
-    PluginConfig,
+    ModelConfig,
     SinkConfig,
     SourceConfig,
+    TransactionalSourceConfig,
     WindowSinkConfig,
     WindowSourceConfig,
     config_class,
@@ -47,9 +47,9 @@ def _plugin(kind: Kind) -> BeforeValidator:
 
 
 AnySource = Annotated[SerializeAsAny[SourceConfig], _plugin("sources")]
-AnyModel = Annotated[SerializeAsAny[PluginConfig], _plugin("models")]
+AnyModel = Annotated[SerializeAsAny[ModelConfig], _plugin("models")]
 AnySink = Annotated[SerializeAsAny[SinkConfig], _plugin("sinks")]
-AnyDeadLetters = Annotated[SerializeAsAny[PluginConfig], _plugin("dead_letters")]
+AnyDeadLetters = Annotated[SerializeAsAny[DeadLettersConfig], _plugin("dead_letters")]
 
 
 class WindowConfig(FrozenModel):
@@ -129,11 +129,6 @@ class PipelineConfig(FrozenModel):
     server: ServerConfig | None = None
     """Absent: no server."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _share_cluster(cls, data: object) -> object:
-        return share_cluster(data) if isinstance(data, dict) else data
-
     @property
     def sends_windows(self) -> bool:
         """Whether it ends at windows, which a model elsewhere is asked about."""
@@ -144,26 +139,63 @@ class PipelineConfig(FrozenModel):
         """Whether all of its sources give windows that were cut elsewhere."""
         return all(isinstance(source, WindowSourceConfig) for source in self.sources)
 
+    @property
+    def exactly_once(self) -> bool:
+        """Whether events and positions are to be durable together."""
+        return self.delivery.guarantee == "exactly_once"
+
+    @property
+    def forgetful_prompts(self) -> Sequence[str]:
+        """Ids of those whose answers depend on what was said before, which a restart forgets."""
+        return [prompt.id for prompt in self.prompts if prompt.novelty is not None]
+
+    @property
+    def source_names(self) -> Sequence[str]:
+        """One for each source, in order."""
+        return _names(self.sources)
+
+    @property
+    def sink_names(self) -> Sequence[str]:
+        """One for each sink, in order."""
+        return _names(self.sinks)
+
     @model_validator(mode="after")
     def _check(self) -> PipelineConfig:
         if len({isinstance(sink, WindowSinkConfig) for sink in self.sinks}) > 1:
             types = ", ".join(sink.type for sink in self.sinks)
             raise ValueError(f"sinks take either windows or events, found {types}; make two pipelines of them")
-        if getattr(self.dead_letters, "bootstrap_servers", ()) is None:
-            raise ValueError("dead_letters: `bootstrap_servers` is missing, and no Kafka source has any")
-        ids = [prompt.id for prompt in self.prompts]
-        if repeated := {i for i in ids if ids.count(i) > 1}:
-            raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")
-        if self.delivery.guarantee == "exactly_once":
-            required = [sink for sink in self.sinks if sink.required]
-            if trouble := trouble_with_exactly_once(self.sources, required, self.dead_letters):
-                raise ValueError(f"delivery.guarantee: {trouble}")
-            if forgetful := [prompt.id for prompt in self.prompts if prompt.novelty is not None]:
-                raise ValueError(
-                    f"delivery.guarantee: exactly_once, and novelty in {', '.join(forgetful)}: what was said before a "
-                    "restart is forgotten, so texts would differ from an undisturbed run's; leave one of the two out"
-                )
-        return self
+        for kind, names in {
+            "prompt ids": [prompt.id for prompt in self.prompts],
+            "names of sources": self.source_names,
+            "names of sinks": self.sink_names,
+        }.items():
+            if repeated := {name for name in names if names.count(name) > 1}:
+                raise ValueError(f"{kind} must differ; found twice: {', '.join(sorted(repeated))}")
+        if self.exactly_once and not isinstance(self.sources[0], TransactionalSourceConfig):
+            raise ValueError(
+                "delivery.guarantee: exactly_once needs a Kafka source, and Kafka sinks and dead letters wherever they "
+                f"are required; found {self.sources[0].type}"
+            )
+        letters = self.dead_letters.completed(self) if self.dead_letters else None
+        complete = self.model_copy(update={"dead_letters": letters})
+        parts = [*complete.sources, complete.model, *complete.sinks, *([letters] if letters else [])]
+        for part in parts:
+            for trouble in part.check(complete):
+                raise ValueError(trouble)
+        return complete
+
+
+def _names(parts: Sequence[SourceConfig | SinkConfig]) -> Sequence[str]:
+    """As given; else the type, with a number where several have no other name."""
+    types = [part.type for part in parts if part.name is None]
+    numbers = dict.fromkeys(types, 0)
+    names = []
+    for part in parts:
+        if part.name is None:
+            numbers[part.type] += 1
+        several = part.name is None and types.count(part.type) > 1
+        names.append(f"{part.type}-{numbers[part.type]}" if several else part.name or part.type)
+    return names
 
 
 def load_config(

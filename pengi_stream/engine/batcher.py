@@ -8,10 +8,17 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from pengi_stream.options import DecodingOptions
-from pengi_stream.types import BadRecord, Batch, Gap, Request, Shed, Stream, StreamEnd
+from pengi_stream.types import Batch, Request, Stream
 
-Item = Request | Gap | StreamEnd | BadRecord
 MOST_LIVE = 1024  # requests of live streams that wait; with windows of 0.4 MB they hold 0.4 GB at most
+
+
+@dataclass(frozen=True, slots=True)
+class Shed:
+    """A request that was given up because it waited too long."""
+
+    request: Request
+    reason: str
 
 
 @dataclass(slots=True)
@@ -19,21 +26,17 @@ class _Queue:
     """What one stream waits for, in order, with the time at which it came."""
 
     stream: Stream
-    items: deque[tuple[float, Item]] = field(default_factory=deque)
+    items: deque[tuple[float, Request]] = field(default_factory=deque)
 
     def requests(self) -> Iterator[Request]:
-        """Those that may leave: all before the first item that is no request."""
-        for _, item in self.items:
-            if not isinstance(item, Request):
-                return
-            yield item
+        return (request for _, request in self.items)
 
     def remove(self, taken: set[int]) -> None:
         self.items = deque(entry for entry in self.items if id(entry[1]) not in taken)
 
 
 class Batcher:
-    """A buffer that turns requests into batches, and lets gaps, ends and bad records pass in their stream's order.
+    """A buffer that turns requests into batches.
 
     A batch shares options and labels. It is ready when `max_batch_size` such requests wait, or when the oldest has
     waited `max_wait_s`. Streams take turns, live before stored. Live requests older than `max_age_s` are shed.
@@ -50,18 +53,18 @@ class Batcher:
         self._waiting = {True: 0, False: 0}  # requests, by `live`
         self._closed = False
 
-    def has_room(self, item: Item) -> bool:
+    def has_room(self, item: Request) -> bool:
         """False makes a stored stream wait; live streams never do."""
-        return item.stream.live or not isinstance(item, Request) or self._waiting[False] < self._capacity
+        return item.stream.live or self._waiting[False] < self._capacity
 
-    def add(self, item: Item, now_s: float) -> None:
+    def add(self, item: Request, now_s: float) -> None:
         queues = self._live if item.stream.live else self._stored
         queues.setdefault(item.stream.id, _Queue(item.stream)).items.append((now_s, item))
-        self._waiting[item.stream.live] += isinstance(item, Request)
+        self._waiting[item.stream.live] += 1
 
-    def take(self, now_s: float) -> Batch | Gap | StreamEnd | BadRecord | Shed | None:
+    def take(self, now_s: float) -> Batch | Shed | None:
         """What is ready at `now_s` (monotonic); None: nothing."""
-        return self._pass_by() or self._shed(now_s) or self._batch(now_s)
+        return self._shed(now_s) or self._batch(now_s)
 
     def ready_at_s(self, now_s: float) -> float | None:
         """When a batch will be ready although nothing is added; None: nothing waits."""
@@ -80,15 +83,6 @@ class Batcher:
 
     def _oldest_s(self) -> float | None:
         return min((queue.items[0][0] for queue in self._queues()), default=None)
-
-    def _pass_by(self) -> Gap | StreamEnd | BadRecord | None:
-        for queue in self._queues():
-            _, first = queue.items[0]
-            if not isinstance(first, Request):
-                queue.items.popleft()
-                self._forget_if_empty(queue)
-                return first
-        return None
 
     def _shed(self, now_s: float) -> Shed | None:
         if not self._waiting[True]:
@@ -135,10 +129,6 @@ class Batcher:
                 queues[stream.id] = queue
         for request in requests:
             self._waiting[request.stream.live] -= 1
-
-    def _forget_if_empty(self, queue: _Queue) -> None:
-        if not queue.items:
-            del (self._live if queue.stream.live else self._stored)[queue.stream.id]
 
 
 def _kind(request: Request) -> tuple[DecodingOptions, tuple[str, ...]]:

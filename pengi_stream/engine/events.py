@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 import uuid
-from fractions import Fraction
 
-from pengi_stream.clock import rfc3339
+from pengi_stream.events import (
+    CoverageEvent,
+    CoverageKind,
+    DropEvent,
+    EventType,
+    GapEvent,
+    SourceEvent,
+    StatusEvent,
+    TextEvent,
+)
 from pengi_stream.options import DecodingOptions, Prompt
-from pengi_stream.types import BadRecord, Event, EventType, Gap, Generation, Position, Shed, Stream
+from pengi_stream.outcomes import Heard, Span, StatusChange, Unheard
+from pengi_stream.types import BadRecord, Gap, Stream
 
 NAMESPACE = uuid.UUID("6f0a7c64-8d0b-5c8e-9a53-70656e676900")
-CONFIDENCE_DIGITS = 4  # what holds steady between batches of different size
-DIGITS = 6
 
 
 def event_id(
     kind: EventType, stream: Stream, first_sample: int, prompt: Prompt | None = None, model_identity: str = ""
 ) -> str:
     """The same event has the same id, whenever and however often it is made (uuid5)."""
-    asked = None if prompt is None else _asked(prompt)
-    name = json.dumps([kind, stream.id, stream.session, first_sample, asked, model_identity])
-    return str(uuid.uuid5(NAMESPACE, name))
+    asked = None if prompt is None else what_was_asked(prompt)
+    return named(kind, stream.id, stream.session, first_sample, asked, model_identity)
 
 
-def _asked(prompt: Prompt) -> list[object]:
+def named(*facts: object) -> str:
+    """A uuid5 of `facts`, which are as JSON has them."""
+    return str(uuid.uuid5(NAMESPACE, json.dumps(facts)))
+
+
+def what_was_asked(prompt: Prompt) -> list[object]:
     """What an answer depends on; options that came later count only where they are used, so that old ids stay."""
     options, plain = prompt.options, DecodingOptions()
     later = {
@@ -36,81 +47,100 @@ def _asked(prompt: Prompt) -> list[object]:
     return [*first, later] if later else first
 
 
-def text_event(generation: Generation, pipeline: str, model_identity: str, processed_at_ns: int) -> Event:
+def text_event(heard: Heard, pipeline: str, model_identity: str, processed_at_ns: int) -> TextEvent:
     """What the model said about a window."""
-    window, prompt = generation.request.window, generation.request.prompt
-    data: dict[str, object] = {
-        "stream_id": window.stream.id,
-        "prompt_id": prompt.id,
-        "prompt": prompt.text,
-        "text": generation.text,
-        "confidence": round(generation.confidence, CONFIDENCE_DIGITS),
-        "window_start": rfc3339(window.start_ns),
-        "window_end": rfc3339(window.end_ns),
-        "offset_s": round(window.offset_s, DIGITS),
-        "first_sample": window.first_sample,
-        "sample_rate": window.sample_rate,
-        "model": model_identity,
-        "processed_at": rfc3339(processed_at_ns // 1_000_000 * 1_000_000),
-    }
-    if generation.scores is not None:
-        data["scores"] = {label: round(score, DIGITS) for label, score in generation.scores.items()}
-    if generation.repeated:
-        data["repeated"] = True
-    if origin := window.origin or window.position:
-        data["origin"] = _origin(origin)
-    kind: EventType = "pengi_stream.text"
-    identity = event_id(kind, window.stream, window.first_sample, prompt, model_identity)
-    return Event(identity, kind, pipeline, window.stream.id, window.start_ns, data, window)
+    span, prompt = heard.span, heard.prompt
+    return TextEvent(
+        id=event_id(TextEvent.type, span.stream, span.first_sample, prompt, model_identity),
+        pipeline=pipeline,
+        stream_id=span.stream.id,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        prompt_id=prompt.id,
+        prompt=prompt.text,
+        text=heard.text,
+        confidence=heard.confidence,
+        scores=heard.scores,
+        first_sample=span.first_sample,
+        sample_rate=span.sample_rate,
+        model=model_identity,
+        processed_at_ns=processed_at_ns,
+        repeated=heard.repeated,
+        origin=heard.origin,
+        window=heard.window,
+    )
 
 
-def _origin(position: Position) -> dict[str, object]:
-    """Of the record in which a window begins, or the one before."""
-    topic, _, number = position.partition.rpartition("/")
-    if number.isdigit():
-        return {"topic": topic, "partition": int(number), "offset": position.offset}
-    return {"partition": position.partition, "offset": position.offset}
-
-
-def gap_event(gap: Gap, pipeline: str) -> Event:
+def gap_event(gap: Gap, pipeline: str) -> GapEvent:
     """Samples that are missing: from when, how long, why."""
-    start_ns, end_ns = gap.time.at(gap.first_sample), gap.time.at(gap.end_sample)
-    data: dict[str, object] = {
-        "stream_id": gap.stream.id,
-        "reason": gap.reason,
-        "gap_start": rfc3339(start_ns),
-        "gap_end": rfc3339(end_ns),
-        "duration_s": float(Fraction(gap.missing_samples, gap.sample_rate)),
-        "first_sample": gap.first_sample,
-        "missing_samples": gap.missing_samples,
-        "sample_rate": gap.sample_rate,
-    }
-    kind: EventType = "pengi_stream.gap"
-    return Event(event_id(kind, gap.stream, gap.first_sample), kind, pipeline, gap.stream.id, start_ns, data)
+    return GapEvent(
+        id=event_id(GapEvent.type, gap.stream, gap.first_sample),
+        pipeline=pipeline,
+        stream_id=gap.stream.id,
+        start_ns=gap.time.at(gap.first_sample),
+        end_ns=gap.time.at(gap.end_sample),
+        reason=gap.reason,
+        first_sample=gap.first_sample,
+        missing_samples=gap.missing_samples,
+        sample_rate=gap.sample_rate,
+    )
 
 
-def source_event(record: BadRecord, pipeline: str) -> Event:
+def source_event(record: BadRecord, pipeline: str) -> SourceEvent:
     """Input that could not be processed."""
-    kind: EventType = "pengi_stream.source"
     position = record.origin if record.kept else record.position
-    place = [position.partition, position.offset] if position else []
-    name = json.dumps([kind, record.stream.id, record.stream.session, record.reason, record.time_ns, *place])
-    data: dict[str, object] = {"stream_id": record.stream.id, "reason": record.reason}
-    return Event(str(uuid.uuid5(NAMESPACE, name)), kind, pipeline, record.stream.id, record.time_ns, data)
+    place = [position.lane, position.offset] if position else []
+    stream = record.stream
+    return SourceEvent(
+        id=named(SourceEvent.type, stream.id, stream.session, record.reason, record.time_ns, *place),
+        pipeline=pipeline,
+        stream_id=stream.id,
+        start_ns=record.time_ns,
+        reason=record.reason,
+    )
 
 
-def drop_event(shed: Shed, pipeline: str) -> Event:
+def drop_event(unheard: Unheard, prompt: Prompt, pipeline: str) -> DropEvent:
     """A request that was given up because it waited too long."""
-    window, prompt = shed.request.window, shed.request.prompt
-    data: dict[str, object] = {
-        "stream_id": window.stream.id,
-        "prompt_id": prompt.id,
-        "reason": shed.reason,
-        "window_start": rfc3339(window.start_ns),
-        "window_end": rfc3339(window.end_ns),
-        "first_sample": window.first_sample,
-        "sample_rate": window.sample_rate,
-    }
-    kind: EventType = "pengi_stream.drop"
-    identity = event_id(kind, window.stream, window.first_sample, prompt)
-    return Event(identity, kind, pipeline, window.stream.id, window.start_ns, data)
+    span = unheard.span
+    return DropEvent(
+        id=event_id(DropEvent.type, span.stream, span.first_sample, prompt),
+        pipeline=pipeline,
+        stream_id=span.stream.id,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        prompt_id=prompt.id,
+        reason=unheard.reason,
+        first_sample=span.first_sample,
+        sample_rate=span.sample_rate,
+    )
+
+
+def status_event(change: StatusChange, pipeline: str) -> StatusEvent:
+    """A source changed its state, and with it one of its streams."""
+    stream, status = change.stream, change.status
+    return StatusEvent(
+        id=named(StatusEvent.type, stream.id, stream.session, change.source, status.state, change.at_ns),
+        pipeline=pipeline,
+        stream_id=stream.id,
+        start_ns=change.at_ns,
+        source=change.source,
+        state=status.state,
+        reason=status.waits_for,
+    )
+
+
+def coverage_event(span: Span, kind: CoverageKind, reason: str, pipeline: str) -> CoverageEvent:
+    """`span` was heard, quiet or unheard."""
+    return CoverageEvent(
+        id=event_id(CoverageEvent.type, span.stream, span.first_sample),
+        pipeline=pipeline,
+        stream_id=span.stream.id,
+        start_ns=span.start_ns,
+        end_ns=span.end_ns,
+        kind=kind,
+        reason=reason,
+        first_sample=span.first_sample,
+        end_sample=span.end_sample,
+        sample_rate=span.sample_rate,
+    )

@@ -1,81 +1,121 @@
-"""Results of work that is done side by side, in the order in which it began. No thread, no clock, no I/O."""
+"""What the model was asked and what went around it, joined again in the order of each stream. No thread, no clock,
+no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Work on some streams was taken; results of later work on them wait for it."""
-
-    ticket: int
-    streams: frozenset[str]
+from pengi_stream.engine.watermark import Work
+from pengi_stream.outcomes import OrderedItem, Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Finished(Generic[T]):
-    """The result of the work that began with this ticket."""
+class Expected:
+    """A request is on its way to the model; what comes behind it in its stream waits for the answer."""
 
-    ticket: int
-    result: T
+    sequence: int
+    key: Hashable
+    """Of its stream"""
+    work: Work
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What needs no model, in its place in the stream."""
+
+    key: Hashable
+    work: Work | None
+    """None: nothing that a replay would give again"""
+    item: OrderedItem
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of requests, by their sequence numbers."""
+
+    outcomes: tuple[tuple[int, Outcome], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """In its turn."""
+
+    work: Work | None
+    item: OrderedItem
 
 
 @dataclass(slots=True)
-class _Place(Generic[T]):
-    streams: frozenset[str]
-    finished: Finished[T] | None = None
+class _Slot:
+    key: Hashable
+    work: Work | None
+    item: OrderedItem | None
+    """None: the model has not answered yet"""
 
 
-class Reorder(Generic[T]):
-    """A buffer that gives each result when all earlier work on any of its streams has given its own.
+class Reorder:
+    """A buffer that gives each item when all earlier items of its stream were given; streams pass one another.
 
-    Work that shares no stream passes. `capacity` bounds what has begun and is not yet taken, so that nothing piles up
-    behind one slow piece of work. What failed never finishes: results behind it are dropped when the buffer is closed.
+    `capacity` bounds what waits of stored streams; live ones never wait, and what was asked may always finish. Requests
+    that fail for good never finish: what waits behind them is dropped when the buffer is closed.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._places: dict[int, _Place[T]] = {}  # in the order in which they began
+        self._streams: dict[Hashable, deque[_Slot]] = {}
+        self._asked: dict[int, _Slot] = {}
+        self._ready: deque[Ordered] = deque()
+        self._waiting = 0
 
-    def has_room(self, item: Begun | Finished[T]) -> bool:
-        """False makes new work wait; what has begun may always finish."""
-        return isinstance(item, Finished) or len(self._places) < self._capacity
+    def has_room(self, item: Expected | Passing | Finished) -> bool:
+        """False makes a stored stream wait."""
+        return isinstance(item, Finished) or item.live or len(self) < self._capacity
 
-    def add(self, item: Begun | Finished[T], now_s: float) -> None:  # noqa: ARG002
-        if isinstance(item, Begun):
-            self._places[item.ticket] = _Place(item.streams)
-        else:
-            self._places[item.ticket].finished = item
+    def add(self, item: Expected | Passing | Finished, now_s: float) -> None:  # noqa: ARG002
+        match item:
+            case Expected():
+                slot = self._asked[item.sequence] = _Slot(item.key, item.work, None)
+                self._append(slot)
+            case Passing():
+                if item.key in self._streams:
+                    self._append(_Slot(item.key, item.work, item.item))
+                else:
+                    self._ready.append(Ordered(item.work, item.item))
+            case Finished():
+                for sequence, outcome in item.outcomes:
+                    slot = self._asked.pop(sequence)
+                    slot.item = outcome
+                    self._release(slot.key)
 
-    def take(self, now_s: float) -> T | None:  # noqa: ARG002
-        """The first result that waits for nothing; None: all of them wait."""
-        ready = next(self._ready(), None)
-        if ready is None:
-            return None
-        del self._places[ready.ticket]
-        return ready.result
+    def take(self, now_s: float) -> Ordered | None:  # noqa: ARG002
+        """What comes next; None: all that is here waits for the model."""
+        return self._ready.popleft() if self._ready else None
 
     def ready_at_s(self, now_s: float) -> float | None:  # noqa: ARG002
         return None
 
     def close(self) -> None:
-        """Nothing will be added: what waits for unfinished work is dropped."""
-        kept = {ready.ticket for ready in self._ready()}
-        self._places = {ticket: place for ticket, place in self._places.items() if ticket in kept}
+        """Nothing will be added: what waits for unfinished requests is dropped."""
+        self._streams.clear()
+        self._asked.clear()
+        self._waiting = 0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return self._waiting + len(self._ready)
 
-    def _ready(self) -> Iterator[Finished[T]]:
-        """Results whose turn comes without any more work being finished, in order."""
-        held: set[str] = set()
-        for place in self._places.values():
-            if place.finished is not None and held.isdisjoint(place.streams):
-                yield place.finished
-            else:
-                held |= place.streams
+    def _append(self, slot: _Slot) -> None:
+        self._streams.setdefault(slot.key, deque()).append(slot)
+        self._waiting += 1
+
+    def _release(self, key: Hashable) -> None:
+        slots = self._streams[key]
+        while slots and slots[0].item is not None:
+            slot = slots.popleft()
+            self._waiting -= 1
+            if slot.item is not None:
+                self._ready.append(Ordered(slot.work, slot.item))
+        if not slots:
+            del self._streams[key]

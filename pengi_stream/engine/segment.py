@@ -13,9 +13,13 @@ import numpy as np
 
 from pengi_stream.audio.pcm import to_mono
 from pengi_stream.audio.resample import Resampler
-from pengi_stream.types import Frame, Position, Samples, Window
+from pengi_stream.outcomes import Span, Unheard
+from pengi_stream.positions import ReadPosition
+from pengi_stream.types import Frame, Samples, Window
 
 Tail = Literal["pad", "repeat", "drop"]
+TAIL_DROPPED = "the tail of a segment is dropped"
+BETWEEN = "between two windows: the hop is longer than they are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +57,12 @@ class Segment:
         self._start = begin * spec.sample_rate // self._rate  # of the first chunk, in samples of the segment
         self._end = self._start
         self._next = self._first_window(begin)  # start of the next window
-        self._positions: deque[tuple[int, Position]] = deque()
+        self._positions: deque[tuple[int, ReadPosition]] = deque()
         self.expected_sample = first.first_sample
         """The source's index of the sample that comes next"""
 
     @property
-    def hold(self) -> Position | None:
+    def hold(self) -> ReadPosition | None:
         """Of the frame in which a replay must begin to make the next window again."""
         return self._positions[0][1] if self._positions else None
 
@@ -78,15 +82,31 @@ class Segment:
         self._append(self._resampler.push(mono))
         yield from self._whole_windows(now_s)
 
-    def finish(self, now_s: float) -> Iterator[Window]:
-        """The windows that the end of the segment completes, and its tail."""
+    def finish(self, now_s: float) -> Iterator[Window | Unheard]:
+        """The windows that the end of the segment completes, and what becomes of its tail."""
         self._append(self._resampler.flush())
         yield from self._whole_windows(now_s)
         covered = self._next - self._spec.hop_samples + self._spec.window_samples if self._next else 0
         if self._end > max(covered, self._next) and self._spec.tail != "drop":
             rest = self._cut(self._end - self._next)
             yield self._window(self._fill(rest), len(rest), now_s)
+        elif self._end > covered:
+            reason = TAIL_DROPPED if self._end > self._next else BETWEEN
+            yield Unheard(self._span(covered, self._end, now_s), reason)
         self._positions.clear()
+
+    def _span(self, first: int, end: int, now_s: float) -> Span:
+        return Span(
+            self._stream,
+            self._origin,
+            self._origin + first,
+            self._origin + end,
+            self._spec.sample_rate,
+            self._utc_ns(first),
+            self._utc_ns(end),
+            self.hold,
+            now_s,
+        )
 
     def _first_window(self, begin: int) -> int:
         """Start of the first window that a replay from `begin` on, in the source's samples, makes exactly."""

@@ -6,23 +6,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pengi_stream.engine.done import Done, Key, stream_key
 from pengi_stream.engine.segment import Segment, WindowSpec
+from pengi_stream.outcomes import Unheard, WindowItem
+from pengi_stream.positions import ReadPosition
 from pengi_stream.types import (
     BadRecord,
     Frame,
     Gap,
-    Position,
     Resumed,
     Revoked,
     SourceItem,
     StreamEnd,
-    StreamState,
     Window,
-    WindowItem,
 )
-
-Key = tuple[str, str]
-"""Of a stream: its id and its partition, since Kafka may have the same key in two of them"""
 
 
 class Windower:
@@ -35,7 +32,7 @@ class Windower:
     def __init__(self, spec: WindowSpec) -> None:
         self._spec = spec
         self._segments: dict[Key, Segment] = {}
-        self._done: dict[Key, list[StreamState]] = {}  # a key may end and begin again behind the place of a restart
+        self._done = Done()
         self.late_frames = 0
         """Frames of which everything had arrived before"""
 
@@ -43,20 +40,20 @@ class Windower:
         """What `item` completes, in order, without what was done before a restart. Exhaust it before the next push."""
         match item:
             case Resumed():
-                self._done.setdefault(_key(item), []).append(item.state)
+                self._done.resumed(item)
             case Revoked():
-                self._done.pop(_key(item), None)
-                self._segments.pop(_key(item), None)
+                self._done.revoked(item)
+                self._segments.pop(stream_key(item), None)
             case _:
                 for out in self._cut(item, now_s):
-                    if not self._is_done(out):
+                    if not self._done.has(out):
                         yield out
-        if isinstance(item, StreamEnd) and _key(item) in self._done:
-            self._done[_key(item)] = [state for state in self._done[_key(item)] if not _is_over(item, state)]
+        if isinstance(item, StreamEnd):
+            self._done.ended(item)
 
-    def hold(self, item: SourceItem) -> Position | None:
+    def hold(self, item: SourceItem) -> ReadPosition | None:
         """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
-        segment = self._segments.get(_key(item))
+        segment = self._segments.get(stream_key(item))
         return segment.hold if segment else None
 
     def _cut(self, item: Frame | Gap | StreamEnd | BadRecord, now_s: float) -> Iterator[WindowItem]:
@@ -69,8 +66,8 @@ class Windower:
             case BadRecord():
                 yield item
 
-    def _frame(self, frame: Frame, now_s: float) -> Iterator[Window | Gap | BadRecord]:
-        segment = self._segments.get(_key(frame))
+    def _frame(self, frame: Frame, now_s: float) -> Iterator[WindowItem]:
+        segment = self._segments.get(stream_key(frame))
         if segment is not None:
             if frame.first_sample < segment.expected_sample and frame.sample_rate == segment.sample_rate:
                 known = min(segment.expected_sample - frame.first_sample, len(frame.samples))
@@ -86,33 +83,14 @@ class Windower:
             yield from self._finish(frame, now_s)
             yield from _unusable(frame)
             return
-        if _key(frame) not in self._segments:
-            self._segments[_key(frame)] = Segment(self._spec, frame)
-        yield from self._segments[_key(frame)].push(frame, now_s)
+        if stream_key(frame) not in self._segments:
+            self._segments[stream_key(frame)] = Segment(self._spec, frame)
+        yield from self._segments[stream_key(frame)].push(frame, now_s)
 
-    def _finish(self, item: SourceItem, now_s: float) -> Iterator[Window]:
-        segment = self._segments.pop(_key(item), None)
+    def _finish(self, item: SourceItem, now_s: float) -> Iterator[Window | Unheard]:
+        segment = self._segments.pop(stream_key(item), None)
         if segment is not None:
             yield from segment.finish(now_s)
-
-    def _is_done(self, out: WindowItem) -> bool:
-        """Whether `out` was durable before a restart."""
-        states = self._done.get(_key(out), ())
-        return any(state.stream == out.stream and _is_done(out, state) for state in states)
-
-
-def _key(item: SourceItem | Window) -> Key:
-    return item.stream.id, item.position.partition if item.position else ""
-
-
-def _is_over(end: StreamEnd, state: StreamState) -> bool:
-    return state.stream == end.stream and not _is_done(end, state)
-
-
-def _is_done(out: WindowItem, state: StreamState) -> bool:
-    if isinstance(out, Window):
-        return out.first_sample < state.next_sample
-    return out.position is not None and out.position.offset < state.next_offset
 
 
 def _without_first(frame: Frame, n: int) -> Frame:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import BrokerError, ConfigError, SinkError
+from pengi_stream.events import Event
 from pengi_stream.kafka.client.outgoing import RecordQueue
 from pengi_stream.kafka.client.producer import ProducerOptions, Record
 from pengi_stream.kafka.config import TopicConfig
@@ -14,7 +15,7 @@ from pengi_stream.kafka.dead_letters import NO_SERVERS, KafkaDeadLettersConfig
 from pengi_stream.kafka.events import KafkaSinkConfig
 from pengi_stream.kafka.transaction import KafkaTransaction, transaction_of
 from pengi_stream.protocols import Context, DeadLetterSink, EventSink
-from pengi_stream.types import BadRecord, Event
+from pengi_stream.types import BadRecord
 from pengi_stream.wire import CONTENT_TYPE, event_to_json
 from pengi_stream.wire.letter import letter_of, to_headers
 

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from pengi_stream.errors import ModelError
-from pengi_stream.plugins import PluginConfig
+from pengi_stream.plugins import ModelConfig
+from pengi_stream.protocols import AudioLanguageModel, Context
 from pengi_stream.types import Batch, Generation, Request, Samples, WindowGrid
 
 FLOOR = 1e-5  # -100 dBFS
@@ -17,7 +18,7 @@ TIE = 1e-3
 """Strengths that differ by less, as a part of the largest, are equal: a replay changes the last bits of samples"""
 
 
-class FakeModelConfig(PluginConfig):
+class FakeModelConfig(ModelConfig):
     """No weights: says how loud a window is and at which frequency."""
 
     type: Literal["fake"]
@@ -28,11 +29,11 @@ class FakeModelConfig(PluginConfig):
         """One may begin anywhere."""
         return WindowGrid(self.sample_rate, round(self.window_s * self.sample_rate), FakeModel.hop_grid_samples)
 
-    def build(self) -> FakeModel:
+    def build(self, context: Context) -> FakeModel:  # noqa: ARG002
         return FakeModel(self.sample_rate, round(self.window_s * self.sample_rate))
 
 
-class FakeModel:
+class FakeModel(AudioLanguageModel):
     """Texts are level and strongest frequency; labels are scored by both. Depends on nothing but the window."""
 
     hop_grid_samples = 1
@@ -44,9 +45,6 @@ class FakeModel:
 
     def generate(self, batch: Batch) -> list[Generation]:
         return [self._answer(request) for request in batch.requests]
-
-    def warmup(self) -> None:
-        """Nothing to warm."""
 
     def _answer(self, request: Request) -> Generation:
         samples = request.window.samples

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 import structlog
 
 from pengi_stream.errors import ModelError
-from pengi_stream.metrics import Metrics
 from pengi_stream.options import Prompt
-from pengi_stream.protocols import AudioLanguageModel, ChecksPrompts, Measured
+from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Batch, Generation
 
 log = structlog.get_logger()
@@ -27,7 +26,7 @@ class _Replica:
     """In a row, on batches that another replica did"""
 
 
-class Replicas:
+class Replicas(AudioLanguageModel):
     """Copies of one checkpoint in one dtype, so that all of them say the same. As many threads as copies.
 
     A batch on which a replica fails is tried on the others, so that it is lost only where all of them fail. A replica
@@ -66,16 +65,8 @@ class Replicas:
         raise next(iter(failed.values()))
 
     def check_prompts(self, prompts: Sequence[Prompt]) -> None:
-        """See `ChecksPrompts.check_prompts`."""
-        model = self._working[0].model
-        if isinstance(model, ChecksPrompts):
-            model.check_prompts(prompts)
-
-    def measure(self, metrics: Metrics) -> None:
-        """See `Measured.measure`."""
-        for replica in self._working:
-            if isinstance(replica.model, Measured):
-                replica.model.measure(metrics)
+        """See `AudioLanguageModel.check_prompts`."""
+        self._working[0].model.check_prompts(prompts)
 
     def warmup(self) -> None:
         """Warm each replica up."""

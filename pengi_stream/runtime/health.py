@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pengi_stream.protocols import Watched
-from pengi_stream.runtime.outlets import Outlet
+from pengi_stream.runtime.dead_letters import DeadLetters
+from pengi_stream.runtime.sink_writers import SinkWriter
 from pengi_stream.runtime.stage import Stage
-from pengi_stream.status import Health, StageState, State, Status
-
-OF_STAGE: dict[StageState, State] = {
-    "waiting": "inactive",
-    "running": "running",
-    "done": "stopped",
-    "failed": "stopped",
-}
+from pengi_stream.runtime.supervisor import Supervisor
+from pengi_stream.status import Health, Status
 
 
-def health(stages: Sequence[Stage], sources: Sequence[object], outlets: Sequence[Outlet]) -> Health:
-    """The stage `source-0` reads the first of `sources`, and so on; a source that has a status tells its own."""
+def health(
+    stages: Sequence[Stage],
+    supervisors: Sequence[Supervisor],
+    writers: Sequence[SinkWriter],
+    dead_letters: DeadLetters,
+) -> Health:
+    """A source's stage has its name."""
     states = {stage.name: stage.state for stage in stages}
+    sinks = {writer.name: writer.status() for writer in writers if writer.required}
+    if dead_letters.waits_for:
+        sinks["dead_letters"] = Status("stalled", dead_letters.waits_for)
     return Health(
         stages=states,
-        sources={f"source-{i}": _source(source, states[f"source-{i}"]) for i, source in enumerate(sources)},
-        sinks={outlet.name: outlet.status() for outlet in outlets if outlet.required},
+        sources={each.name: each.status(states[f"source-{each.name}"]) for each in supervisors},
+        sinks=sinks,
     )
-
-
-def _source(source: object, stage: StageState) -> Status:
-    if stage == "running" and isinstance(source, Watched):
-        return source.status()
-    return Status(OF_STAGE[stage])

@@ -1,140 +1,151 @@
-"""From a source to requests: one thread reads, one cuts windows and asks the prompts."""
+"""From a source to windows: what is read is cut, and the quiet ones are told apart."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from pengi_stream.clock import Clock
+from pengi_stream.engine.done import Done
 from pengi_stream.engine.gate import Gate
 from pengi_stream.engine.windower import Windower
+from pengi_stream.errors import SourceError
 from pengi_stream.metrics import Metrics
-from pengi_stream.options import Prompt
-from pengi_stream.protocols import AudioSource, WindowSource
+from pengi_stream.outcomes import Quiet, Unheard, WindowItem, span_of
+from pengi_stream.positions import ReadPosition
 from pengi_stream.runtime.channel import Channel
+from pengi_stream.runtime.commits import Commits
 from pengi_stream.runtime.tracker import Tracker
-from pengi_stream.types import (
-    BadRecord,
-    Batch,
-    Frame,
-    Gap,
-    Position,
-    Request,
-    Resumed,
-    Revoked,
-    Shed,
-    SourceItem,
-    Stream,
-    StreamEnd,
-    Window,
-    WindowItem,
-    WindowShape,
-)
+from pengi_stream.types import BadRecord, Frame, Resumed, Revoked, SourceItem, StreamEnd, Window
 
 log = structlog.get_logger()
 
-Taken = SourceItem | Window
+SourceOutput = SourceItem | WindowItem
 """What a source gives"""
-Asked = Request | Window | Gap | StreamEnd | BadRecord
-"""What goes into the batcher: requests, or windows as they are where no model is asked"""
-Ready = Batch | Gap | StreamEnd | BadRecord | Shed
-"""What comes out of it"""
 
 
-def read_source(source: AudioSource, frames: Channel[Taken, Taken]) -> None:
-    """Move all that `source` gives into `frames`."""
-    for item in source.frames():
-        frames.put(item)
+class Cutter(Protocol):
+    """Makes windows, and what lies between them, of what a source gives."""
+
+    def cut(self, item: SourceOutput) -> Iterable[WindowItem]:
+        """What `item` completes, in order. Exhaust it before the next."""
+        ...
+
+    def hold(self, item: SourceOutput) -> ReadPosition | None:
+        """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
+        ...
 
 
-def read_windows(source: WindowSource, shape: WindowShape, windows: Channel[Taken, Taken]) -> None:
-    """Move all that `source` gives into `windows`."""
-    for item in source.windows(shape):
-        windows.put(item)
+class Next(Protocol):
+    """The stage behind: asks the prompts, or sends windows on as they are."""
+
+    def take(self, source: int, item: WindowItem | Resumed | Revoked) -> None:
+        """Blocks while there is no room. Raises ChannelClosed."""
+        ...
+
+
+class FrameCutter:
+    """Cuts frames into windows, and finds the quiet ones."""
+
+    def __init__(self, windower: Windower, gate: Gate, metrics: Metrics, clock: Clock) -> None:
+        self._windower = windower
+        self._gate = gate
+        self._metrics = metrics
+        self._clock = clock
+
+    def cut(self, item: SourceOutput) -> Iterable[WindowItem]:
+        """See `Cutter.cut`."""
+        if isinstance(item, Window | Quiet | Unheard):
+            raise SourceError(f"{item.stream.id}: found a window from a source of audio, expected frames")
+        if isinstance(item, Frame):
+            self._metrics.audio_s.inc(len(item.samples) / item.sample_rate)
+        late_before, fate = self._windower.late_frames, "used"
+        for out in self._windower.push(item, self._clock.monotonic_s()):
+            if isinstance(out, BadRecord) and not out.kept:
+                fate = "dead_lettered"
+            yield self._gated(out)
+        if isinstance(item, Frame | BadRecord):
+            self._metrics.ledgers.enter("records")
+            self._metrics.ledgers.leave("records", "late" if self._windower.late_frames > late_before else fate)
+
+    def hold(self, item: SourceOutput) -> ReadPosition | None:
+        """See `Cutter.hold`."""
+        return None if isinstance(item, Window | Quiet | Unheard) else self._windower.hold(item)
+
+    def _gated(self, out: WindowItem) -> WindowItem:
+        return Quiet(span_of(out)) if isinstance(out, Window) and not self._gate.passes(out) else out
+
+
+class WindowPasser:
+    """Hands on windows that were cut elsewhere."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._done = Done()
+
+    def cut(self, item: SourceOutput) -> Iterable[WindowItem]:
+        """See `Cutter.cut`."""
+        match item:
+            case Frame():
+                raise SourceError(f"{item.stream.id}: found a frame from a source of windows, expected windows")
+            case Resumed():
+                self._done.resumed(item)
+                return
+            case Revoked():
+                self._done.revoked(item)
+                return
+        if not self._done.has(item):
+            yield item
+        if isinstance(item, StreamEnd):
+            self._done.ended(item)
+        if isinstance(item, Window | Quiet | Unheard | BadRecord):
+            refused = isinstance(item, BadRecord) and not item.kept
+            self._metrics.ledgers.enter("records")
+            self._metrics.ledgers.leave("records", "dead_lettered" if refused else "used")
+
+    def hold(self, item: SourceOutput) -> ReadPosition | None:  # noqa: ARG002
+        """Each record is whole in itself."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Cuts the frames of one source into windows, drops the quiet ones and asks each of the prompts."""
+    """Takes what one source gives, in its thread, to the stage behind."""
 
     source: int
     """Its number among the pipeline's sources"""
-    windower: Windower | None
-    """None: the source gives windows"""
-    gate: Gate
-    prompts: Sequence[Prompt] | None
-    """None: windows are handed on as they are"""
+    cutter: Cutter
+    behind: Next
     tracker: Tracker
-    parts_per_window: int
-    """How often the tracker hears that a window, or a request, is done"""
-    metrics: Metrics
-    clock: Clock
-    _matching: dict[str, tuple[Prompt, ...]] = field(default_factory=dict, init=False)
+    commits: Commits
 
-    def work(self, frames: Channel[Taken, Taken], requests: Channel[Asked, Any]) -> None:
-        """Until `frames` ends."""
-        while (item := frames.get()) is not None:
-            self._take(item, requests)
+    def work(self, items: Channel[SourceOutput, SourceOutput]) -> None:
+        """Until `items` ends."""
+        while (item := items.get()) is not None:
+            self._take(item)
 
-    def _take(self, item: Taken, requests: Channel[Asked, Any]) -> None:
-        if self.tracker.is_stale(self.source, item) and not isinstance(item, Revoked):
+    def _take(self, item: SourceOutput) -> None:
+        if not isinstance(item, Revoked) and self.tracker.is_stale(self.source, item.position):
             return
         self.tracker.claim(self.source, item.stream)
-        late_before, fate = self._late_frames, "used"
-        if isinstance(item, Frame):
-            self.metrics.audio_s.inc(len(item.samples) / item.sample_rate)
-        for out in self._cut(item):
-            fate = "dead_lettered" if isinstance(out, BadRecord) and not out.kept else fate
-            for asked in self._ask(out):
-                requests.put(asked)
-        if isinstance(item, Frame | Window | BadRecord):
-            self.metrics.ledgers.enter("records")
-            self.metrics.ledgers.leave("records", "late" if self._late_frames > late_before else fate)
-        hold = self._hold(item)
-        self.tracker.advanced(self.source, item, hold)
-        if isinstance(item, StreamEnd | Revoked) or (isinstance(item, BadRecord) and item.position and not hold):
-            self.tracker.release(item.stream)
-            self._matching.pop(item.stream.id, None)
-
-    @property
-    def _late_frames(self) -> int:
-        return self.windower.late_frames if self.windower else 0
-
-    def _cut(self, item: Taken) -> Iterable[WindowItem]:
-        if self.windower is not None and not isinstance(item, Window):
-            return self.windower.push(item, self.clock.monotonic_s())
-        return () if isinstance(item, Frame | Resumed | Revoked) else (item,)
-
-    def _hold(self, item: Taken) -> Position | None:
-        return self.windower.hold(item) if self.windower is not None and not isinstance(item, Window) else None
-
-    def _ask(self, out: WindowItem) -> Sequence[Asked]:
-        if not isinstance(out, Window):
-            self.tracker.opened(self.source, out, self.parts_per_window)
+        for out in self.cutter.cut(item):
             if isinstance(out, BadRecord):
                 log.error("bad_record", stream_id=out.stream.id, reason=out.reason)
-            return [out]
-        ledgers = self.metrics.ledgers
-        ledgers.enter("windows")
-        prompts = None if self.prompts is None else self._prompts_of(out.stream, self.prompts)
-        if prompts == () or not self.gate.passes(out):
-            ledgers.leave("windows", "gated")
-            return []
-        if prompts is None:
-            self.tracker.opened(self.source, out, self.parts_per_window)
-            return [out]
-        self.tracker.opened(self.source, out, self.parts_per_window * len(prompts))
-        ledgers.leave("windows", "requested")
-        ledgers.enter("requests", len(prompts))
-        return [Request(out, prompt) for prompt in prompts]
+            self.behind.take(self.source, out)
+        hold = self.cutter.hold(item)
+        self.tracker.advanced(self.source, item, hold)
+        if isinstance(item, Resumed | Revoked):
+            self.behind.take(self.source, item)
+        self.commits.moved(self.source)
+        if _is_over(item, hold):
+            self.tracker.release(item.stream)
 
-    def _prompts_of(self, stream: Stream, prompts: Sequence[Prompt]) -> tuple[Prompt, ...]:
-        if stream.id not in self._matching:
-            self._matching[stream.id] = tuple(
-                prompt for prompt in prompts if any(fnmatchcase(stream.id, pattern) for pattern in prompt.streams)
-            )
-        return self._matching[stream.id]
+
+def _is_over(item: SourceOutput, hold: ReadPosition | None) -> bool:
+    """Nothing of its stream is left: a bad record may be all that there was of it."""
+    return isinstance(item, StreamEnd | Revoked) or (
+        isinstance(item, BadRecord) and item.position is not None and hold is None
+    )

@@ -4,86 +4,76 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 
 from pengi_stream.clock import Clock, Deadline, SystemClock
-from pengi_stream.engine.batcher import Batcher
-from pengi_stream.engine.gate import Gate
-from pengi_stream.engine.windower import Windower
-from pengi_stream.errors import PengiStreamError
-from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import AudioLanguageModel, Measured, ReplayedSource, WindowSink, WindowSource
-from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
-from pengi_stream.runtime.forward import Forward
+from pengi_stream.errors import ConfigError, PengiStreamError
+from pengi_stream.runtime.assembly import Assembly, Outcome
+from pengi_stream.runtime.commits import Commits
+from pengi_stream.runtime.dead_letters import DeadLetters
 from pengi_stream.runtime.health import health
-from pengi_stream.runtime.inference import DeadLetters, Inference
-from pengi_stream.runtime.intake import Asked, Intake, Taken, read_source, read_windows
-from pengi_stream.runtime.outlets import Outlet, Outlets, OutletTools
-from pengi_stream.runtime.parts import LiveSource, Outcome, Parts
+from pengi_stream.runtime.middle import Middle, forwarding, listening
+from pengi_stream.runtime.reading import source_readers
+from pengi_stream.runtime.sink_writers import SinkTools, SinkWriter, SinkWriters
 from pengi_stream.runtime.stage import Abortable, Closable, Stage
+from pengi_stream.runtime.tap import Tap
 from pengi_stream.runtime.tracker import Tracker
-from pengi_stream.runtime.transactions import TransactionalOutlet, transactional
-from pengi_stream.runtime.waiting import WaitingAudio
+from pengi_stream.runtime.transactions import Ends, TransactionalWriter
 from pengi_stream.status import Health
-from pengi_stream.types import Frame
-
-__all__ = ["LiveSource", "Outcome", "Parts", "Pipeline"]
 
 log = structlog.get_logger()
 
-FRAMES_WAITING = 256  # frames between a source and its windower
-WINDOWS_WAITING = 16  # windows, which are some 0.5 MB each, between two stages
 FINISH_S = 10.0  # for the last commits
-BATCHES_WAITING = 4  # batches' worth of stored requests between the windowers and the model
 
 
 class Pipeline:
     """Runs once. `run` blocks; `stop` may be called from any thread or signal handler."""
 
-    def __init__(self, parts: Parts, *, clock: Clock | None = None) -> None:
-        self._parts = parts
+    def __init__(self, assembly: Assembly, *, clock: Clock | None = None) -> None:
+        self._assembly = assembly
         self._clock = clock or SystemClock()
-        self.metrics = Metrics()
+        self.metrics = assembly.metrics
+        self.tap = Tap()
+        """The last frames of every stream, as they came"""
         self._errors: list[str] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        feeds, required = assembly.feeds, [sink for sink in assembly.sinks if sink.required]
+        self._tracker = assembly.tracker or Tracker(len(feeds), len(required))
+        told = {number: feed.source for number, feed in enumerate(feeds) if feed.told}
+        self._commits = Commits(self._tracker, told)
         self._dead_letters = DeadLetters(
-            parts.dead_letters,
+            assembly.dead_letters,
             clock=self._clock,
-            give_up_after_s=parts.give_up_after_s,
+            give_up_after_s=assembly.give_up_after_s,
             stopping=self._stopping,
-            in_transactions=parts.exactly_once,
+            in_transactions=assembly.transaction is not None,
         )
-        self._tracker = Tracker([part.source.commit for part in parts.sources])
-        for number, part in enumerate(parts.sources):
-            if isinstance(part.source, ReplayedSource):
-                part.source.follow(self._tracker.progress(number))
-        for named in parts.sinks:
-            if isinstance(named.sink, WindowSink):
-                named.sink.expect(parts.shape)
-        self._outlets = self._make_outlets()
-        middle = self._forward() if parts.model is None else self._inference(parts.model)
-        self._asked: Channel[Asked, Any] = middle.channel
-        self._stages = [*self._intake_stages(), middle.stage, *self._sink_stages()]
-        self._measure()
+        self._writers = self._sink_writers()
+        self._middle = self._make_middle()
+        self._readers = source_readers(
+            assembly, self._middle, self._tracker, self._commits, self.tap, self.metrics, self._clock
+        )
+        self._stages = [*self._reader_stages(), *self._middle_stages(), *self._sink_stages()]
+        self._watch_queues()
 
     def run(self) -> Outcome:
-        """Until all sources have ended and all events are durable, or until `stop`, or an error."""
+        """Until all sources have ended and all events are durable, or until `stop`, or an error behind the sources."""
         for stage in reversed(self._stages):
             stage.start()
         watcher = threading.Thread(target=self._await_stages, name="watcher", daemon=True)
         watcher.start()
         self._wake.wait()
         if self._stopping.is_set():
-            for part in self._parts.sources:
-                part.source.close()
-            watcher.join(self._parts.drain_s)
+            for reader in self._readers:
+                reader.supervisor.close()
+            watcher.join(self._assembly.drain_s)
         abandoned = self._abandon()
-        self._finish_sources()
+        deadline = Deadline(FINISH_S)
+        for feed in self._assembly.feeds:
+            feed.source.finish(deadline)
         return Outcome(tuple(self._errors), self._dead_letters.unkept, abandoned)
 
     def stop(self) -> None:
@@ -93,137 +83,96 @@ class Pipeline:
 
     def health(self) -> Health:
         """How its stages, sources and required sinks are now. Any thread; does not block."""
-        return health(self._stages, [part.source for part in self._parts.sources], self._outlets)
-
-    def _finish_sources(self) -> None:
-        deadline = Deadline(FINISH_S)
-        for part in self._parts.sources:
-            if isinstance(part.source, ReplayedSource):
-                part.source.finish(deadline)
-
-    def _measure(self) -> None:
-        parts = self._parts
-        ends = [*(part.source for part in parts.sources), *(named.sink for named in parts.sinks), parts.dead_letters]
-        for part in (*ends, parts.model):
-            if isinstance(part, Measured):
-                part.measure(self.metrics)
-        self.metrics.queues.watch("requests", self._asked)
-        for outlet in self._outlets:
-            self.metrics.queues.watch(f"sink-{outlet.name}", outlet.channel)
+        supervisors = [reader.supervisor for reader in self._readers]
+        return health(self._stages, supervisors, self._writers, self._dead_letters)
 
     def _await_stages(self) -> None:
         for stage in self._stages:
             stage.join()
         self._wake.set()
 
+    def _source_failed(self, stage: str, error: Exception) -> None:
+        """What other sources give goes on, unless the configuration is wrong."""
+        if isinstance(error, ConfigError):
+            self._failed(stage, error)
+            return
+        log.error("source_failed", stage=stage, reason=_line(stage, error))
+        self._errors.append(_line(stage, error))
+
     def _failed(self, stage: str, error: Exception) -> None:
         log.debug("stage_failed", stage=stage, exc_info=error)
-        self._errors.append(f"{error}" if isinstance(error, PengiStreamError) else f"{stage}: {error!r}")
+        if (line := _line(stage, error)) not in self._errors:  # copies of a model say the same
+            self._errors.append(line)
         self.stop()
 
     def _abandon(self) -> int:
         """Cut off what is still on its way, and count it."""
-        self._asked.abort()
-        for outlet in self._outlets:
-            outlet.channel.abort()
-        ledgers, ledger = self.metrics.ledgers, "requests" if self._parts.model else "windows"
+        for channel in (*self._middle.channels, *(writer.channel for writer in self._writers)):
+            channel.abort()
+        ledgers, ledger = self.metrics.ledgers, "requests" if self._assembly.model else "windows"
         abandoned = ledgers.in_flight(ledger)
         ledgers.leave(ledger, "abandoned", abandoned)
         return abandoned
 
-    def _intake_stages(self) -> list[Stage]:
+    def _sink_writers(self) -> list[SinkWriter]:
+        assembly = self._assembly
+        tools = SinkTools(self._commits, self.metrics, self._clock, assembly.give_up_after_s, self._stopping)
+        if assembly.transaction is None:
+            return [SinkWriter(sink, tools) for sink in assembly.sinks]
+        required = [sink for sink in assembly.sinks if sink.required]
+        if len(required) != 1 or len(assembly.feeds) != 1:
+            raise ConfigError("exactly_once takes one source and one required sink")
+        ends = Ends(assembly.transaction, self._tracker.progress(0), required[0], assembly.dead_letters)
+        others = [SinkWriter(sink, tools) for sink in assembly.sinks if not sink.required]
+        return [*others, TransactionalWriter(ends, tools)]
+
+    def _make_middle(self) -> Middle:
+        sinks = SinkWriters(self._writers, self._commits)
+        make = forwarding if self._assembly.model is None else listening
+        return make(self._assembly, sinks, self._dead_letters, self._tracker, self._clock)
+
+    def _reader_stages(self) -> list[Stage]:
         stages = []
-        parts = self._parts
-        for number, part in enumerate(parts.sources):
-            source = part.source
-            if isinstance(source, WindowSource):  # gated before they were sent
-                waiting: Channel[Taken, Taken] = Channel(Fifo(WINDOWS_WAITING), clock=self._clock)
-                read = partial(read_windows, source, parts.shape, waiting)
-                windower, gate = None, Gate(None)
-            else:
-                waiting = self._frame_channel(part.live)
-                read = partial(read_source, source, waiting)
-                windower, gate = Windower(parts.windows), Gate(parts.min_dbfs)
-            self.metrics.queues.watch(f"frames-{number}", waiting)
-            intake = Intake(
-                number,
-                windower,
-                gate,
-                parts.prompts if parts.model else None,
-                tracker=self._tracker,
-                parts_per_window=max(1, sum(outlet.required for outlet in self._outlets)),
-                metrics=self.metrics,
-                clock=self._clock,
-            )
+        for reader in self._readers:
+            name, items = reader.supervisor.name, reader.items
+            read, take = partial(reader.supervisor.work, items), partial(reader.intake.work, items)
             stages += [
-                self._stage(f"source-{number}", read, writes=[waiting]),
-                self._stage(f"intake-{number}", partial(intake.work, waiting, self._asked), waiting, [self._asked]),
+                self._stage(f"source-{name}", read, writes=[items], on_error=self._source_failed),
+                self._stage(f"intake-{name}", take, items, self._middle.inputs, on_error=self._source_failed),
             ]
         return stages
 
-    def _forward(self) -> _Middle:
-        """No model: what the intakes give is what the sinks get."""
-        windows: Channel[Any, Any] = Channel(
-            Fifo(WINDOWS_WAITING), producers=len(self._parts.sources), clock=self._clock
-        )
-        forward = Forward(Outlets(self._outlets, self._tracker), self._dead_letters, self.metrics)
-        return self._middle("windows", partial(forward.work, windows), windows)
-
-    def _inference(self, model: AudioLanguageModel) -> _Middle:
-        parts = self._parts
-        batcher = Batcher(
-            max_batch_size=parts.max_batch_size,
-            max_wait_s=parts.max_wait_s,
-            max_age_s=parts.max_age_s,
-            capacity=parts.max_batch_size * BATCHES_WAITING,
-        )
-        requests: Channel[Any, Any] = Channel(batcher, producers=len(parts.sources), clock=self._clock)
-        inference = Inference(
-            model=model,
-            pipeline=parts.name,
-            outlets=Outlets(self._outlets, self._tracker),
-            dead_letters=self._dead_letters,
-            metrics=self.metrics,
-            clock=self._clock,
-        )
-        return self._middle("model", partial(inference.work, requests), requests)
-
-    def _middle(self, name: str, work: Callable[[], None], channel: Channel[Any, Any]) -> _Middle:
-        return _Middle(channel, self._stage(name, work, channel, [outlet.channel for outlet in self._outlets]))
+    def _middle_stages(self) -> list[Stage]:
+        writers = [writer.channel for writer in self._writers]
+        workers = [
+            self._stage(f"{self._middle.name}-{number}", work, self._middle.worked, [self._middle.channels[-1]])
+            for number, work in enumerate(self._middle.workers)
+        ]
+        return [*workers, self._stage("events", self._middle.hand_on, self._middle.channels[-1], writers)]
 
     def _sink_stages(self) -> list[Stage]:
-        return [self._stage(f"sink-{outlet.name}", outlet.work, outlet.channel) for outlet in self._outlets]
+        return [self._stage(f"sink-{writer.name}", writer.work, writer.channel) for writer in self._writers]
 
     def _stage(
-        self, name: str, work: Callable[[], None], reads: Abortable | None = None, writes: Sequence[Closable] = ()
+        self,
+        name: str,
+        work: Callable[[], None],
+        reads: Abortable | None = None,
+        writes: Sequence[Closable] = (),
+        *,
+        on_error: Callable[[str, Exception], None] | None = None,
     ) -> Stage:
-        return Stage(name, work, on_error=self._failed, reads=reads, writes=writes)
+        return Stage(name, work, on_error=on_error or self._failed, reads=reads, writes=writes)
 
-    def _frame_channel(self, live: bool) -> Channel[Taken, Taken]:
-        buffer: Fifo[Taken] = WaitingAudio(FRAMES_WAITING)
-        if live:
-            buffer = DropOldest(FRAMES_WAITING, lambda item: isinstance(item, Frame), self._frame_dropped)
-        return Channel(buffer, clock=self._clock)
-
-    def _make_outlets(self) -> list[Outlet]:
-        parts = self._parts
-        tools = OutletTools(self._tracker, self.metrics, self._clock, parts.give_up_after_s, self._stopping)
-        outlets = [Outlet(sink, tools) for sink in parts.sinks if not (parts.exactly_once and sink.required)]
-        if parts.exactly_once:
-            sources = [part.source for part in parts.sources]
-            required = [sink for sink in parts.sinks if sink.required]
-            ends = transactional(sources, required, parts.dead_letters, self._tracker.progress(0))
-            outlets.append(TransactionalOutlet(required[0].name, ends, tools))
-        return outlets
-
-    def _frame_dropped(self, item: Taken) -> None:
-        self.metrics.frames_dropped.inc()
-        log.debug("frame_dropped", stream_id=item.stream.id)
+    def _watch_queues(self) -> None:
+        queues = self.metrics.queues
+        for reader in self._readers:
+            queues.watch(f"frames-{reader.supervisor.name}", reader.items)
+        for name, channel in zip(self._middle.queues, self._middle.channels, strict=True):
+            queues.watch(name, channel)
+        for writer in self._writers:
+            queues.watch(f"sink-{writer.name}", writer.channel)
 
 
-@dataclass(frozen=True, slots=True)
-class _Middle:
-    """What stands between intakes and outlets."""
-
-    channel: Channel[Any, Any]
-    stage: Stage
+def _line(stage: str, error: Exception) -> str:
+    return f"{error}" if isinstance(error, PengiStreamError) else f"{stage}: {error!r}"

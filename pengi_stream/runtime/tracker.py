@@ -3,54 +3,57 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
-from pengi_stream.engine.watermark import Watermark
-from pengi_stream.errors import SourceError
-from pengi_stream.types import Position, Resumed, Revoked, SourceItem, Stream, Window, WindowItem
-
-
-@dataclass(slots=True)
-class _Open:
-    source: int
-    work: WindowItem
-    parts: int
+from pengi_stream.engine.watermark import States, Watermark, Work
+from pengi_stream.errors import ConfigError
+from pengi_stream.outcomes import StatusChange, WindowItem
+from pengi_stream.positions import ReadPosition
+from pengi_stream.types import BadRecord, CommitPosition, Gap, Resumed, Revoked, SourceItem, Stream, StreamEnd
 
 
 class Tracker:
     """The watermarks of all sources, shared by the stages that read them and the sinks. Any thread.
 
-    Sources are known by their number; `commits` holds their `commit`, called in the order of the positions.
+    Sources are known by their number. Work is done when `sinks` of them say so.
     """
 
-    def __init__(self, commits: Sequence[Callable[[Position], None]]) -> None:
-        self._commits = commits
-        self._watermarks = [Watermark() for _ in commits]
+    def __init__(self, sources: int, sinks: int) -> None:
+        self._watermarks = [Watermark() for _ in range(sources)]
+        self._sinks = sinks
         self._owners: dict[str, int] = {}
-        self._open: dict[int, _Open] = {}
-        self._followers: set[int] = set()
+        self._open: dict[int, int] = {}  # how many sinks each work waits for
+        self._numbers = count()
         self._lock = threading.Lock()
 
     def claim(self, source: int, stream: Stream) -> None:
-        """`stream` belongs to `source` until released. Raises SourceError when another source has it."""
+        """`stream` belongs to `source` until released. Raises ConfigError when another source has it."""
         with self._lock:
             if self._owners.setdefault(stream.id, source) != source:
-                raise SourceError(f"two sources give a stream {stream.id!r}; give one of them another `stream_id`")
+                raise ConfigError(f"two sources give a stream {stream.id!r}; give one of them another `stream_id`")
 
     def release(self, stream: Stream) -> None:
         """`stream` has ended."""
         with self._lock:
             self._owners.pop(stream.id, None)
 
-    def opened(self, source: int, work: WindowItem, parts: int) -> None:
-        """`work` is on its way, and will be `done` once for each of its parts."""
-        first_sample = work.first_sample if isinstance(work, Window) else None
+    def opened(self, source: int, item: WindowItem | StatusChange) -> Work:
+        """`item`, or an answer about it, is on its way."""
+        first_sample = None if isinstance(item, Gap | StreamEnd | BadRecord | StatusChange) else item.first_sample
         with self._lock:
-            self._open[id(work)] = _Open(source, work, parts)
-            self._watermarks[source].opened(id(work), work.stream, work.position, first_sample)
+            work = Work(next(self._numbers), source, item.stream, item.position, first_sample)
+            self._open[work.number] = max(1, self._sinks)
+            self._watermarks[source].opened(work)
+            return work
 
-    def advanced(self, source: int, item: SourceItem | Window, hold: Position | None) -> None:
+    def interpreted(self, work: Work, states: States) -> None:
+        """Behind `work` the stages know `states`, those that changed."""
+        with self._lock:
+            self._watermarks[work.source].interpreted(work, states)
+
+    def advanced(self, source: int, item: SourceItem | WindowItem, hold: ReadPosition | None) -> None:
         """`source` was read up to and with `item`; the next window of its stream begins at `hold`."""
         if item.position is None:
             return
@@ -60,45 +63,41 @@ class Tracker:
                 case Resumed():
                     watermark.resumed(item.state, item.position)
                 case Revoked():
-                    watermark.revoked(item.position.partition, item.position.generation)
+                    watermark.revoked(item.position.lane, item.position.assignment)
                 case _:
                     watermark.read(item.stream, item.position, hold)
-                    self._commit(source)
 
-    def done(self, work: WindowItem) -> bool:
-        """One part of `work` is durable in a required sink; whether it was the last."""
+    def done(self, work: Work) -> bool:
+        """`work` is durable in a required sink; whether it was the last."""
         with self._lock:
-            entry = self._open[id(work)]
-            entry.parts -= 1
-            if entry.parts > 0:
+            self._open[work.number] -= 1
+            if self._open[work.number] > 0:
                 return False
-            del self._open[id(work)]
-            self._watermarks[entry.source].done(id(work))
-            if work.position is not None:
-                self._commit(entry.source)
+            self._finish(work)
             return True
 
-    def is_stale(self, source: int, item: SourceItem | Window) -> bool:
-        """Whether `item` is of a partition that another worker has by now."""
+    def finished(self, work: Work) -> None:
+        """`work` has nothing to give to any sink."""
         with self._lock:
-            return self._watermarks[source].is_stale(item.position)
+            self._finish(work)
 
-    def is_abandoned(self, work: WindowItem) -> bool:
-        """Whether `work` is of a partition that another worker has by now, which gives its events."""
+    def is_stale(self, source: int, position: ReadPosition | None) -> bool:
+        """Whether `position` is of a lane that another worker has by now, which gives its events."""
         with self._lock:
-            entry = self._open.get(id(work))
-            return entry is not None and self._watermarks[entry.source].is_stale(work.position)
+            return self._watermarks[source].is_stale(position)
+
+    def committable(self, source: int) -> Sequence[CommitPosition]:
+        """The positions of `source` that moved since they were last given: all before them is done."""
+        with self._lock:
+            return self._watermarks[source].committable()
 
     def progress(self, source: int) -> SourceProgress:
-        """What `source` may know of its own work; from now on it is not told by `commit`."""
-        self._followers.add(source)
+        """What `source` may know of its own work."""
         return SourceProgress(self._watermarks[source], self._lock)
 
-    def _commit(self, source: int) -> None:
-        if source in self._followers:
-            return
-        for position in self._watermarks[source].committable():
-            self._commits[source](position)
+    def _finish(self, work: Work) -> None:
+        del self._open[work.number]
+        self._watermarks[work.source].done(work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +107,12 @@ class SourceProgress:
     _watermark: Watermark
     _lock: threading.Lock
 
-    def positions(self) -> Sequence[Position]:
+    def positions(self) -> Sequence[CommitPosition]:
         """See `Progress.positions`."""
         with self._lock:
             return self._watermark.positions()
 
-    def revoke(self, partition: str, generation: int) -> None:
+    def revoke(self, lane: str, assignment: int) -> None:
         """See `Progress.revoke`."""
         with self._lock:
-            self._watermark.revoked(partition, generation)
+            self._watermark.revoked(lane, assignment)

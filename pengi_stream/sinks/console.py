@@ -11,8 +11,10 @@ from rich.text import Text
 
 from pengi_stream.clock import Deadline, rfc3339
 from pengi_stream.errors import SinkError
+from pengi_stream.events import CoverageEvent, DropEvent, Event, GapEvent, SourceEvent, StatusEvent, TextEvent
 from pengi_stream.plugins import SinkConfig
-from pengi_stream.types import NS_PER_S, Event
+from pengi_stream.protocols import Context, EventSink
+from pengi_stream.types import NS_PER_S
 
 OFFSETS_UNTIL_NS = 365 * 86_400 * NS_PER_S  # times in 1970 are offsets from a recording's start
 NS_PER_TENTH = NS_PER_S // 10
@@ -25,21 +27,22 @@ class ConsoleSinkConfig(SinkConfig):
 
     type: Literal["console"]
 
-    def build(self) -> ConsoleSink:
+    def build(self, context: Context) -> ConsoleSink:  # noqa: ARG002
         return ConsoleSink(Console(soft_wrap=True, highlight=False))
 
 
-class ConsoleSink:
-    """Prints a line for each event; in colour on a terminal."""
+class ConsoleSink(EventSink):
+    """Prints a line for each event, but coverage; in colour on a terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, items: Sequence[Event]) -> None:
         """Print at once. Raises SinkError when nobody reads any more."""
         try:
-            for event in events:
-                self._console.print(_line(event, self._console.encoding))
+            for event in items:
+                if not isinstance(event, CoverageEvent):
+                    self._console.print(_line(event, self._console.encoding))
         except (BrokenPipeError, SystemExit) as error:  # rich exits when its reader is gone
             raise SinkError("stdout: nobody reads the output any more") from error
         except OSError as error:
@@ -57,26 +60,27 @@ def _line(event: Event, encoding: str) -> Text:
     def shown(value: object) -> str:
         return _printable(str(value), encoding)
 
-    line = Text(f"{_time(event.time_ns)}  ", style="cyan")
+    line = Text(f"{_time(event.start_ns)}  ", style="cyan")
     line.append(f"{shown(event.stream_id)}  ", style="dim")
-    if event.type != "pengi_stream.text":
+    if not isinstance(event, TextEvent):
         return line.append(shown(_notice(event)), style="yellow")
-    line.append(f"{shown(event.data['prompt_id'])}  ", style="dim")
-    line.append(f"{shown(event.data['text'])}  ", style="bold")
-    confidence = event.data["confidence"]
-    if isinstance(confidence, float | int):
-        line.append(f"{confidence:.2f}", style="green" if confidence >= SURE else "dim")
-    scores = event.data.get("scores")
-    if isinstance(scores, Mapping):
-        line.append(f"  ({shown(_best(scores))})", style="dim")
+    line.append(f"{shown(event.prompt_id)}  ", style="dim")
+    line.append(f"{shown(event.text)}  ", style="bold")
+    line.append(f"{event.confidence:.2f}", style="green" if event.confidence >= SURE else "dim")
+    if event.scores is not None:
+        line.append(f"  ({shown(_best(event.scores))})", style="dim")
     return line
 
 
-def _notice(event: Event) -> str:
+def _notice(event: GapEvent | SourceEvent | DropEvent | StatusEvent | CoverageEvent) -> str:
     """A gap, a drop or a source's trouble, in words."""
     kind = event.type.removeprefix("pengi_stream.")
-    length = f" of {event.data['duration_s']:.1f} s" if "duration_s" in event.data else ""
-    return f"{kind}{length}: {event.data.get('reason', 'no reason given')}"
+    match event:
+        case GapEvent():
+            return f"{kind} of {event.missing_samples / event.sample_rate:.1f} s: {event.reason}"
+        case StatusEvent():
+            return f"{event.source} is {event.state}" + (f": {event.reason}" if event.reason else "")
+    return f"{kind}: {event.reason}"
 
 
 def _best(scores: Mapping[str, float]) -> str:

@@ -11,9 +11,11 @@ from typing import Literal
 from pydantic import Field
 
 from pengi_stream.clock import Deadline
+from pengi_stream.events import Event, TextEvent
 from pengi_stream.plugins import SinkConfig
+from pengi_stream.protocols import Context, EventSink
 from pengi_stream.sinks.lines import LineWriter
-from pengi_stream.types import Event
+from pengi_stream.wire.events import data_of
 
 COLUMNS = ("window_start", "window_end", "offset_s", "stream_id", "prompt_id", "prompt", "text", "confidence", "scores")
 
@@ -25,11 +27,11 @@ class CsvSinkConfig(SinkConfig):
     path: str = Field(min_length=1)
     """`-` is stdout."""
 
-    def build(self) -> CsvSink:
+    def build(self, context: Context) -> CsvSink:  # noqa: ARG002
         return CsvSink(self.path)
 
 
-class CsvSink:
+class CsvSink(EventSink):
     """Appends a row for each text; other events have no place in the table."""
 
     def __init__(self, path: str) -> None:
@@ -37,8 +39,8 @@ class CsvSink:
         if self._lines.is_empty:
             self._lines.write(_rows([COLUMNS]))
 
-    def write(self, events: Sequence[Event]) -> None:
-        rows = [_row(event) for event in events if event.type == "pengi_stream.text"]
+    def write(self, items: Sequence[Event]) -> None:
+        rows = [_row(event) for event in items if isinstance(event, TextEvent)]
         if rows:
             self._lines.write(_rows(rows))
 
@@ -49,9 +51,9 @@ class CsvSink:
         self._lines.close()
 
 
-def _row(event: Event) -> list[object]:
-    scores = event.data.get("scores")
-    values = {**event.data, "scores": json.dumps(scores, ensure_ascii=False) if scores else ""}
+def _row(event: TextEvent) -> list[object]:
+    scores = json.dumps(dict(event.scores), ensure_ascii=False) if event.scores else ""
+    values = {**data_of(event), "scores": scores}
     return [" ".join(str(values[column]).splitlines()) for column in COLUMNS]  # a row is one line, so that none is torn
 
 

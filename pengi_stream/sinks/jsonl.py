@@ -8,9 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from pengi_stream.clock import Deadline
+from pengi_stream.events import Event
 from pengi_stream.plugins import SinkConfig
+from pengi_stream.protocols import Context, EventSink
 from pengi_stream.sinks.lines import Fsync, LineWriter
-from pengi_stream.types import Event
 from pengi_stream.wire import event_to_json
 
 MEGABYTE = 1_000_000
@@ -29,21 +30,21 @@ class JsonlSinkConfig(SinkConfig):
     fsync: Fsync = "flush"
     """When lines are forced to the disk: at every write, at every flush (before a position is committed), never."""
 
-    def build(self) -> JsonlSink:
+    def build(self, context: Context) -> JsonlSink:  # noqa: ARG002
         rotate_bytes = None if self.rotate_mb is None else round(self.rotate_mb * MEGABYTE)
         return JsonlSink(
             LineWriter(self.path, begins=b"{", rotate_bytes=rotate_bytes, keep=self.keep, fsync=self.fsync)
         )
 
 
-class JsonlSink:
+class JsonlSink(EventSink):
     """Appends events to a file of lines."""
 
     def __init__(self, lines: LineWriter) -> None:
         self._lines = lines
 
-    def write(self, events: Sequence[Event]) -> None:
-        self._lines.write("".join(f"{event_to_json(event)}\n" for event in events).encode())
+    def write(self, items: Sequence[Event]) -> None:
+        self._lines.write("".join(f"{event_to_json(event)}\n" for event in items).encode())
 
     def flush(self, deadline: Deadline) -> None:  # noqa: ARG002  a local disk has no deadline
         self._lines.flush()

@@ -11,12 +11,13 @@ from typing import Literal
 from pydantic import Field
 
 from pengi_stream.audio.decode import SUFFIXES, AudioFile
-from pengi_stream.clock import Clock, SystemClock
+from pengi_stream.clock import Clock
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
+from pengi_stream.protocols import AudioSource, Context
 from pengi_stream.sources.pace import Pace
 from pengi_stream.sources.times import EPOCH, FileStartsAt, file_start_ns
-from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
+from pengi_stream.types import BadRecord, Frame, SourceItem, Stream, StreamEnd, TimeMap
 
 FRAMES_PER_S = 10
 
@@ -33,16 +34,16 @@ class FileSourceConfig(SourceConfig):
     stream_id: str | None = None
     """Default: the path as given, or as found in the glob or folder. For one file only: each file is a stream."""
 
-    def build(self) -> FileSource:
-        return FileSource(self)
+    def build(self, context: Context) -> FileSource:
+        return FileSource(self, context.clock)
 
 
-class FileSource:
+class FileSource(AudioSource):
     """Gives file after file; one that cannot be read is a bad record, and the next one follows."""
 
-    def __init__(self, config: FileSourceConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: FileSourceConfig, clock: Clock) -> None:
         self._config = config
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._closed = threading.Event()
 
     def frames(self) -> Iterator[SourceItem]:
@@ -56,9 +57,6 @@ class FileSource:
             if self._closed.is_set():
                 return
             yield StreamEnd(stream)
-
-    def commit(self, position: Position) -> None:
-        """Files have no positions: they are read from their start."""
 
     def close(self) -> None:
         self._closed.set()

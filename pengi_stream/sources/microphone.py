@@ -13,10 +13,11 @@ import numpy as np
 from pydantic import Field
 
 from pengi_stream.audio.pcm import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from pengi_stream.clock import Clock, SystemClock, rfc3339
+from pengi_stream.clock import Clock, rfc3339
 from pengi_stream.errors import SourceError
 from pengi_stream.plugins import SourceConfig
-from pengi_stream.types import NS_PER_S, Frame, Gap, Position, Samples, SourceItem, Stream, StreamEnd, TimeMap
+from pengi_stream.protocols import AudioSource, Context
+from pengi_stream.types import NS_PER_S, Frame, Gap, Samples, SourceItem, Stream, StreamEnd, TimeMap
 
 if TYPE_CHECKING:
     import sounddevice
@@ -60,16 +61,16 @@ class MicrophoneSourceConfig(SourceConfig):
     stream_id: str | None = None
     """Default: the device's name"""
 
-    def build(self) -> MicrophoneSource:
-        return MicrophoneSource(self)
+    def build(self, context: Context) -> MicrophoneSource:
+        return MicrophoneSource(self, context.clock)
 
 
-class MicrophoneSource:
+class MicrophoneSource(AudioSource):
     """Gives what the microphone hears until it is closed; samples that the device lost are gaps."""
 
-    def __init__(self, config: MicrophoneSourceConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: MicrophoneSourceConfig, clock: Clock) -> None:
         self._config = config
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._blocks: deque[Block] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -84,9 +85,6 @@ class MicrophoneSource:
         self._sample_rate = self._config.sample_rate or device.default_sample_rate
         with self._open(portaudio, device):
             yield from self._heard(device.name)
-
-    def commit(self, position: Position) -> None:
-        """What a microphone heard cannot be heard again."""
 
     def close(self) -> None:
         with self._changed:

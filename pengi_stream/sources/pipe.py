@@ -10,11 +10,12 @@ from typing import Literal
 
 from pengi_stream.audio.pcm import AudioFormat, decode_pcm
 from pengi_stream.audio.wav import WavHeader, parse_wav_header
-from pengi_stream.clock import Clock, SystemClock
+from pengi_stream.clock import Clock
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
+from pengi_stream.protocols import AudioSource, Context
 from pengi_stream.sources.times import EPOCH, PipeStartsAt, pipe_start_ns
-from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
+from pengi_stream.types import BadRecord, Frame, SourceItem, Stream, StreamEnd, TimeMap
 
 STDIN = 0
 FRAMES_PER_S = 10
@@ -31,17 +32,17 @@ class PipeSourceConfig(SourceConfig):
     starts_at: PipeStartsAt = EPOCH
     stream_id: str = "stdin"
 
-    def build(self) -> PipeSource:
-        return PipeSource(self, STDIN)
+    def build(self, context: Context) -> PipeSource:
+        return PipeSource(self, STDIN, context.clock)
 
 
-class PipeSource:
+class PipeSource(AudioSource):
     """Reads a file descriptor to its end; the frames do not depend on the pieces in which bytes arrive."""
 
-    def __init__(self, config: PipeSourceConfig, fd: int, clock: Clock | None = None) -> None:
+    def __init__(self, config: PipeSourceConfig, fd: int, clock: Clock) -> None:
         self._config = config
         self._fd = fd
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._stream = Stream(config.stream_id, live=config.live)
         self._buffer = bytearray()
         self._ended = False
@@ -56,9 +57,6 @@ class PipeSource:
         yield from self._pcm(header, time)
         if not self._closed.is_set():
             yield StreamEnd(self._stream)
-
-    def commit(self, position: Position) -> None:
-        """What came through a pipe cannot be read again."""
 
     def close(self) -> None:
         if not self._closed.is_set():

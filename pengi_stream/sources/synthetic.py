@@ -11,10 +11,11 @@ import numpy as np
 from pydantic import Field
 
 from pengi_stream.audio.pcm import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from pengi_stream.clock import Clock, SystemClock
+from pengi_stream.clock import Clock
 from pengi_stream.plugins import SourceConfig
+from pengi_stream.protocols import AudioSource, Context
 from pengi_stream.sources.pace import Pace
-from pengi_stream.types import Frame, Position, Samples, SourceItem, Stream, StreamEnd, TimeMap
+from pengi_stream.types import Frame, Samples, SourceItem, Stream, StreamEnd, TimeMap
 
 FRAMES_PER_S = 10
 
@@ -34,16 +35,16 @@ class SyntheticSourceConfig(SourceConfig):
     realtime: bool = False
     seed: int = 0
 
-    def build(self) -> SyntheticSource:
-        return SyntheticSource(self)
+    def build(self, context: Context) -> SyntheticSource:
+        return SyntheticSource(self, context.clock)
 
 
-class SyntheticSource:
+class SyntheticSource(AudioSource):
     """The same samples at every run; streams are named synthetic-0, synthetic-1, and so on."""
 
-    def __init__(self, config: SyntheticSourceConfig, clock: Clock | None = None) -> None:
+    def __init__(self, config: SyntheticSourceConfig, clock: Clock) -> None:
         self._config = config
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._closed = threading.Event()
 
     def frames(self) -> Iterator[SourceItem]:
@@ -63,9 +64,6 @@ class SyntheticSource:
                 )
         for stream in streams:
             yield StreamEnd(stream)
-
-    def commit(self, position: Position) -> None:
-        """Computed sounds have no positions."""
 
     def close(self) -> None:
         self._closed.set()

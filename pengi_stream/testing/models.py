@@ -8,19 +8,40 @@ from collections.abc import Sequence
 import numpy as np
 
 from pengi_stream.options import Prompt
+from pengi_stream.plugins import ModelConfig
 from pengi_stream.protocols import AudioLanguageModel
-from pengi_stream.types import NS_PER_S, Batch, Generation, Request, Stream, Window
+from pengi_stream.testing.doubles import context
+from pengi_stream.types import NS_PER_S, Batch, Generation, Request, Stream, Window, WindowGrid
 
 TOLERANCE = 1e-4  # of confidence and scores
 
 
-def check_model(model: AudioLanguageModel, labels: Sequence[str] = ("dog", "rain", "silence")) -> None:
-    """Ask `model` in several batches and check the contract of AudioLanguageModel."""
+def check_model(config: ModelConfig, labels: Sequence[str] = ("dog", "rain", "silence")) -> None:
+    """Build `config`, ask the model in several batches, and check the contract of AudioLanguageModel."""
+    model = config.build(context(shape=None))
+    _check_shape(model)
+    grid = config.windows()
+    if grid is not None:
+        _check_grid(model, grid)
+    _check_answers(model, labels)
+
+
+def _check_grid(model: AudioLanguageModel, grid: WindowGrid) -> None:
+    found = WindowGrid(model.sample_rate, model.window_samples, model.hop_grid_samples)
+    assert found == grid, f"windows() tells {grid}, the model has {found}"
+
+
+def _check_shape(model: AudioLanguageModel) -> None:
     for name in ("sample_rate", "window_samples", "hop_grid_samples"):
         assert getattr(model, name) > 0, f"{name} is {getattr(model, name)}, expected more than zero"
     assert model.identity, "identity is empty, so that events of different models would share ids"
+    assert model.concurrency > 0, f"concurrency is {model.concurrency}, expected one thread or more"
+
+
+def _check_answers(model: AudioLanguageModel, labels: Sequence[str]) -> None:
     model.warmup()
     caption = Prompt("caption", "generate audio caption")
+    model.check_prompts([caption])
     for prompt in (caption, Prompt("labels", "this is a sound of", labels=tuple(labels))):
         requests = [Request(noise_window(model.sample_rate, model.window_samples, seed), prompt) for seed in range(4)]
         together = _generate(model, requests)

@@ -1,45 +1,79 @@
-"""The contract of AudioSource."""
+"""The contracts of AudioSource and WindowSource."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
-from pengi_stream.protocols import AudioSource
+from pengi_stream.clock import Deadline
+from pengi_stream.outcomes import WindowItem
+from pengi_stream.plugins import SourceConfig, WindowSourceConfig
+from pengi_stream.protocols import AudioSource, Context, Source, WindowSource
+from pengi_stream.testing.doubles import context
 from pengi_stream.testing.task import Task
-from pengi_stream.types import BadRecord, Frame, Gap, Position, SourceItem, StreamEnd
+from pengi_stream.types import BadRecord, CommitPosition, Frame, Gap, Resumed, Revoked, SourceItem, StreamEnd
+
+T = TypeVar("T")
 
 
 def check_source(
-    source: AudioSource, *, close_after: int | None = None, timeout_s: float = 30.0
+    config: SourceConfig, *, close_after: int | None = None, timeout_s: float = 30.0, within: Context | None = None
 ) -> Sequence[SourceItem]:
-    """Read `source` to its end and check the contract of AudioSource; returns its items.
+    """Build `config`, read it to its end and check the contract of AudioSource; returns its items.
 
     `close_after` is for a source that does not end: it is closed once it has given so many items.
     """
-    items: list[SourceItem] = []
+    source = config.build(within or context())
+    match source:
+        case AudioSource():
+            items = _read(source, source.frames, close_after, timeout_s)
+        case _:
+            raise AssertionError(f"build() gave a {type(source).__name__}, expected an AudioSource")
+    _check_items(items, whole=close_after is None)
+    return items
+
+
+def check_window_source(
+    config: WindowSourceConfig,
+    *,
+    close_after: int | None = None,
+    timeout_s: float = 30.0,
+    within: Context | None = None,
+) -> Sequence[WindowItem | Resumed | Revoked]:
+    """As `check_source`, of a WindowSource."""
+    source = config.build(within or context())
+    match source:
+        case WindowSource():
+            return _read(source, source.windows, close_after, timeout_s)
+    raise AssertionError(f"build() gave a {type(source).__name__}, expected a WindowSource")
+
+
+def _read(source: Source, give: Callable[[], Iterator[T]], close_after: int | None, timeout_s: float) -> list[T]:
+    items: list[T] = []
     enough = threading.Event()
 
     def read() -> None:
         try:
-            for item in source.frames():
+            for item in give():
                 items.append(item)
                 if len(items) == close_after:
                     enough.set()
         finally:
             enough.set()
 
-    reading = Task([("frames()" if close_after is None else "frames() of a closed source", read)])
+    reading = Task([("what it gives" if close_after is None else "what it gives when it is closed", read)])
     enough.wait(timeout_s)
     if close_after is not None:
         source.close()
     reading.join(timeout_s)
-    _check_items(items, whole=close_after is None)
-    source.commit(Position("none", 0))
+    source.commit(CommitPosition("none", 0))
     source.close()
     source.close()
+    source.finish(Deadline(timeout_s))
+    assert source.status().state, "status() says nothing"
     return items
 
 

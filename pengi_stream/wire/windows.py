@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pengi_stream.errors import AudioError
+from pengi_stream.outcomes import Quiet, Span, Unheard, WindowItem
 from pengi_stream.positions import ReadPosition
-from pengi_stream.types import BadRecord, Gap, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
+from pengi_stream.types import BadRecord, Gap, Stream, StreamEnd, TimeMap, Window, WindowShape
 from pengi_stream.wire import payload
 from pengi_stream.wire.headers import MOST_DIGITS, Facts, Headers, fits, write
 
 VERSION = 3  # 1 had no origin; 2 had those of Kafka only
 READABLE = ("1", "2", "3")
-KINDS = {Window: "window", Gap: "gap", StreamEnd: "end", BadRecord: "bad"}
+KINDS = {Window: "window", Quiet: "quiet", Unheard: "unheard", Gap: "gap", StreamEnd: "end", BadRecord: "bad"}
 SCHEMA = "pengi_stream.{kind}/{version}"
 
 MOST_HEADER_BYTES = 4096
@@ -59,6 +60,10 @@ def to_record(item: WindowItem, encoding: payload.Encoding) -> WindowRecord:
         case Window():
             facts |= _window_facts(item, encoding)
             value = payload.encode(item.samples, item.sample_rate, encoding)
+        case Quiet():
+            facts |= _span_facts(item.span)
+        case Unheard():
+            facts |= {**_span_facts(item.span), "reason": item.reason}
         case Gap():
             facts |= _gap_facts(item)
         case BadRecord():
@@ -70,10 +75,15 @@ def from_record(record: WindowRecord, shape: WindowShape, position: ReadPosition
     """What `to_record` was given, at `position` now. Raises AudioError: what was found, what was expected."""
     facts = Facts(record.headers)
     kind = _kind(facts)
-    stream = Stream(record.key.decode("utf-8", "surrogateescape"), facts.text("session"), facts.flag("live"))
+    facts.flag("live")
+    stream = Stream(record.key.decode("utf-8", "surrogateescape"), facts.text("session"))  # what was sent can wait
     match kind:
         case "window":
             return _window(stream, facts, record.value, shape, position, ready_s)
+        case "quiet":
+            return Quiet(_span(stream, facts, shape, position, ready_s))
+        case "unheard":
+            return Unheard(_span(stream, facts, shape, position, ready_s), facts.text("reason"))
         case "gap":
             return _gap(stream, facts, position)
         case "end":
@@ -99,8 +109,8 @@ def _kind(facts: Facts) -> str:
     known = {SCHEMA.format(kind=kind, version=version): kind for kind in KINDS.values() for version in READABLE}
     if found not in known:
         raise AudioError(
-            f"header schema: found {found[:60]!r}, expected pengi_stream.window (gap, end, bad) of version "
-            f"{' or '.join(READABLE)}; workers must be as new as what they read"
+            f"header schema: found {found[:60]!r}, expected pengi_stream.window (quiet, unheard, gap, end, bad) of "
+            f"version {' or '.join(READABLE)}; workers must be as new as what they read"
         )
     return known[found]
 
@@ -147,6 +157,37 @@ def _window(
     if window.start_ns >= window.end_ns:
         raise AudioError(f"header end-ns: found {window.end_ns}, expected more than start-ns, {window.start_ns}")
     return window
+
+
+def _span_facts(span: Span) -> Mapping[str, str | int]:
+    return {
+        "segment-sample": span.segment_sample,
+        "first-sample": span.first_sample,
+        "end-sample": span.end_sample,
+        "sample-rate": span.sample_rate,
+        "start-ns": span.start_ns,
+        "end-ns": span.end_ns,
+    }
+
+
+def _span(stream: Stream, facts: Facts, shape: WindowShape, position: ReadPosition, ready_s: float) -> Span:
+    first_sample = facts.integer("first-sample", 0)
+    rate = facts.integer("sample-rate", 1)
+    if rate != shape.sample_rate:
+        raise AudioError(
+            f"found time counted at {rate} Hz, expected {shape.sample_rate} Hz; ingest and worker need the same model"
+        )
+    return Span(
+        stream,
+        facts.integer("segment-sample", 0),
+        first_sample,
+        facts.integer("end-sample", first_sample + 1),
+        rate,
+        facts.integer("start-ns"),
+        facts.integer("end-ns"),
+        position,
+        ready_s,
+    )
 
 
 def _origin(facts: Facts) -> ReadPosition | None:

@@ -14,7 +14,9 @@ from pengi_stream.kafka.dead_letters import KafkaDeadLettersConfig
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.protocols import DeadLetterSink
 from pengi_stream.sinks.dead_letters import JsonlDeadLettersConfig
-from pengi_stream.types import BadRecord, Position, Stream
+from pengi_stream.kafka.lane import RecordPosition
+from pengi_stream.testing import context
+from pengi_stream.types import BadRecord, Stream
 
 HEADERS = (("content-type", b"audio/wav"), ("x", b"\xff"))
 WHEN_NS = 1_700_000_000_000_000_000
@@ -22,13 +24,12 @@ WHEN_NS = 1_700_000_000_000_000_000
 
 def bad(topic: str, offset: int) -> BadRecord:
     value = b"\x00poison %d" % offset
-    place = Position(f"{topic}/0", offset)
+    place = at(topic, offset)
     return BadRecord(Stream("door"), "is no audio", "AudioError", value, b"door", HEADERS, WHEN_NS, place)
 
 
 def keep(letters: DeadLetterSink, *records: BadRecord) -> None:
-    for record in records:
-        letters.write(record)
+    letters.write(records)
     letters.flush(Deadline(20))
     letters.close()
 
@@ -113,7 +114,7 @@ def test_a_streams_id_cannot_feign_lines_or_colours(
     run: Run, tmp_path: Path, pipeline_with: Callable[[dict[str, object]], str]
 ) -> None:
     place = {"type": "jsonl", "path": str(tmp_path / "dead.jsonl")}
-    record = BadRecord(Stream("tür\tb\nfake-line\x1b[31mRED"), "no\x1b[0m", "", b"x", position=Position("audio/0", 3))
+    record = BadRecord(Stream("tür\tb\nfake-line\x1b[31mRED"), "no\x1b[0m", "", b"x", position=at("audio", 3))
     keep(built(place), record)
     listed = run("dlq", "list", pipeline_with(place))
     assert listed.out.splitlines() == [

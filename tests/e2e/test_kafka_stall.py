@@ -15,9 +15,14 @@ from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.kafka.audio.config import KafkaSourceConfig
 from pengi_stream.models.fake import FakeModel
 from pengi_stream.options import Prompt
-from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.runtime.pipeline import LiveSource, Parts, Pipeline
-from pengi_stream.testing import ListSink
+from pengi_stream.events import TextEvent
+from pengi_stream.metrics import Metrics
+from pengi_stream.protocols import AudioSource
+from pengi_stream.runtime.assembly import Assembly, AudioFeed
+from pengi_stream.runtime.pipeline import Pipeline
+from pengi_stream.runtime.sink_writers import NamedSink
+from pengi_stream.runtime.tracker import Tracker
+from pengi_stream.testing import ListSink, context
 from pengi_stream.types import Batch, Generation
 
 MAX_POLL_INTERVAL_S = 2.0
@@ -69,15 +74,20 @@ def test_a_model_that_stalls_longer_than_the_poll_interval_loses_nothing_and_sta
         }
     )
     model, sink = StallingModel(), ListSink()
+    tracker, metrics = Tracker(sources=1, sinks=1), Metrics()
+    source = config.build(context(metrics=metrics, progress=tracker.progress(0)))
+    assert isinstance(source, AudioSource)
     pipeline = Pipeline(
-        Parts(
+        Assembly(
             name="listen",
             model=model,
             windows=WindowSpec(16_000, 16_000, 16_000, "repeat"),
             min_dbfs=None,
             prompts=[Prompt("caption", "what")],
-            sources=[LiveSource(config.build(), live=False)],
+            feeds=[AudioFeed("kafka", source, told=False)],
             sinks=[NamedSink("list", sink, required=True)],
+            tracker=tracker,
+            metrics=metrics,
         )
     )
     clock = SystemClock()
@@ -92,7 +102,8 @@ def test_a_model_that_stalls_longer_than_the_poll_interval_loses_nothing_and_sta
         model.go_on.set()
         wait_for(lambda: not_committed(kafka, topic, topic) == 0, "the commit of all records", 60)
         assert value(pipeline, "pengi_stream_rebalances_total") == rebalances
-    assert len(sink.events) == len({event.id for event in sink.events}) == 3 * seconds
+    texts = sink.of(TextEvent)
+    assert len(texts) == len({event.id for event in texts}) == 3 * seconds
 
 
 def value(pipeline: Pipeline, name: str, **labels: str) -> float:

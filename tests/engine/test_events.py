@@ -6,30 +6,28 @@ import json
 import uuid
 from dataclasses import replace
 
-import numpy as np
-
 from pengi_stream.engine.events import NAMESPACE, drop_event, event_id, gap_event, source_event, text_event
 from pengi_stream.options import DecodingOptions, Prompt
-from pengi_stream.types import BadRecord, Gap, Generation, Position, Request, Shed, Stream, TimeMap, Window
+from pengi_stream.outcomes import Heard, Span, Unheard
+from pengi_stream.types import BadRecord, Gap, Stream, TimeMap
+from pengi_stream.wire.events import data_of
 
-WINDOW = Window(
+SPAN = Span(
     stream=Stream("door", "2026-01-01T00:00:00.000Z"),
     segment_sample=0,
     first_sample=53_760,
-    samples=np.zeros(107_760, np.float32),
-    valid_samples=107_760,
+    end_sample=161_520,
     sample_rate=16_000,
     start_ns=3_360_000_000,
     end_ns=10_095_000_000,
-    ready_s=0.0,
 )
 PROMPT = Prompt("alarm", "this is a sound of", labels=("siren", "gunshot"))
-GENERATION = Generation(Request(WINDOW, PROMPT), "siren", 0.75, {"siren": 0.75, "gunshot": 0.25})
+HEARD = Heard(SPAN, PROMPT, "siren", 0.75, {"siren": 0.75, "gunshot": 0.25})
 
 
 def test_a_text_event_carries_what_the_wire_format_promises() -> None:
-    event = text_event(GENERATION, "kitchen", "mini", 10_500_123_456)
-    assert event.data == {
+    event = text_event(HEARD, "kitchen", "mini", 10_500_123_456)
+    assert data_of(event) == {
         "stream_id": "door",
         "prompt_id": "alarm",
         "prompt": "this is a sound of",
@@ -44,7 +42,7 @@ def test_a_text_event_carries_what_the_wire_format_promises() -> None:
         "model": "mini",
         "processed_at": "1970-01-01T00:00:10.500Z",
     }
-    assert (event.type, event.source, event.stream_id, event.time_ns) == (
+    assert (event.type, event.pipeline, event.stream_id, event.start_ns) == (
         "pengi_stream.text",
         "kitchen",
         "door",
@@ -53,33 +51,33 @@ def test_a_text_event_carries_what_the_wire_format_promises() -> None:
 
 
 def test_a_text_that_came_from_kafka_says_from_which_record_on() -> None:
-    window = replace(WINDOW, position=Position("audio-in/3", 41))
-    event = text_event(replace(GENERATION, request=Request(window, PROMPT)), "kitchen", "mini", 0)
-    assert event.data["origin"] == {"topic": "audio-in", "partition": 3, "offset": 41}
+    origin = {"topic": "audio-in", "partition": 3, "offset": 41}
+    event = text_event(replace(HEARD, origin=origin), "kitchen", "mini", 0)
+    assert data_of(event)["origin"] == origin
 
 
 def test_an_answer_that_is_given_again_says_so_and_has_the_id_that_a_new_one_would_have() -> None:
     prompt = replace(PROMPT, novelty=0.1)
-    again = text_event(replace(GENERATION, request=Request(WINDOW, prompt), repeated=True), "kitchen", "mini", 1)
-    assert again.data["repeated"] is True
-    assert again.id == text_event(GENERATION, "kitchen", "mini", 1).id
+    again = text_event(replace(HEARD, prompt=prompt, repeated=True), "kitchen", "mini", 1)
+    assert data_of(again)["repeated"] is True
+    assert again.id == text_event(HEARD, "kitchen", "mini", 1).id
 
 
 def test_a_repeat_has_the_same_id_whatever_was_said_and_when() -> None:
-    again = replace(GENERATION, text="gunshot", confidence=0.9)
-    assert text_event(GENERATION, "kitchen", "mini", 1).id == text_event(again, "cellar", "mini", 2).id
+    again = replace(HEARD, text="gunshot", confidence=0.9)
+    assert text_event(HEARD, "kitchen", "mini", 1).id == text_event(again, "cellar", "mini", 2).id
 
 
 def test_another_stream_session_window_question_or_model_has_another_id() -> None:
-    def with_window(**changes: object) -> Generation:
-        return replace(GENERATION, request=Request(replace(WINDOW, **changes), PROMPT))  # type: ignore[arg-type]
+    def with_window(**changes: object) -> Heard:
+        return replace(HEARD, span=replace(SPAN, **changes))  # type: ignore[arg-type]
 
-    def with_prompt(**changes: object) -> Generation:
-        return replace(GENERATION, request=Request(WINDOW, replace(PROMPT, **changes)))  # type: ignore[arg-type]
+    def with_prompt(**changes: object) -> Heard:
+        return replace(HEARD, prompt=replace(PROMPT, **changes))  # type: ignore[arg-type]
 
     different = [
-        GENERATION,
-        with_window(stream=Stream("hall", WINDOW.stream.session)),
+        HEARD,
+        with_window(stream=Stream("hall", SPAN.stream.session)),
         with_window(stream=Stream("door", "later")),
         with_window(first_sample=0),
         with_prompt(text="generate metadata"),
@@ -90,8 +88,8 @@ def test_another_stream_session_window_question_or_model_has_another_id() -> Non
         with_prompt(options=DecodingOptions(add_text=" and")),
         with_prompt(options=DecodingOptions(stop=(".",))),
     ]
-    ids = {text_event(generation, "kitchen", "mini", 1).id for generation in different}
-    ids.add(text_event(GENERATION, "kitchen", "base", 1).id)
+    ids = {text_event(heard, "kitchen", "mini", 1).id for heard in different}
+    ids.add(text_event(HEARD, "kitchen", "base", 1).id)
     assert len(ids) == len(different) + 1
 
 
@@ -105,18 +103,18 @@ def test_an_id_stays_what_it_was_before_texts_could_be_sampled() -> None:
 
 def test_a_gap_says_from_when_how_long_and_why() -> None:
     gap = Gap(Stream("door"), 44_100, 22_050, 44_100, TimeMap(0, 0, 44_100), "device overflow")
-    data = gap_event(gap, "kitchen").data
+    data = data_of(gap_event(gap, "kitchen"))
     assert data["gap_start"] == "1970-01-01T00:00:01.000Z"
     assert data["gap_end"] == "1970-01-01T00:00:01.500Z"
     assert (data["duration_s"], data["reason"]) == (0.5, "device overflow")
 
 
 def test_what_was_dropped_and_what_was_bad_say_why() -> None:
-    dropped = drop_event(Shed(GENERATION.request, "waited too long"), "kitchen")
-    assert (dropped.type, dropped.data["reason"], dropped.data["first_sample"]) == (
+    dropped = drop_event(Unheard(SPAN, "waited too long", PROMPT), PROMPT, "kitchen")
+    assert (dropped.type, dropped.reason, dropped.first_sample) == (
         "pengi_stream.drop",
         "waited too long",
         53_760,
     )
     bad = source_event(BadRecord(Stream("a.wav"), "is no audio"), "kitchen")
-    assert (bad.type, bad.stream_id, bad.data["reason"]) == ("pengi_stream.source", "a.wav", "is no audio")
+    assert (bad.type, bad.stream_id, bad.reason) == ("pengi_stream.source", "a.wav", "is no audio")

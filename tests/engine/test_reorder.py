@@ -1,81 +1,117 @@
-"""Results come out in the order of their streams, whoever finishes first."""
+"""What the model was asked and what went around it come out in the order of their streams, whoever is ready first."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pengi_stream.engine.reorder import Begun, Finished, Reorder
-
-T = TypeVar("T")
-Works = list[frozenset[str]]
-WORKS = st.lists(st.frozensets(st.sampled_from("abcd"), min_size=1), max_size=12)
-
-
-def drained(reorder: Reorder[T]) -> list[T]:
-    results = []
-    while (result := reorder.take(0.0)) is not None:
-        results.append(result)
-    return results
+from pengi_stream.engine.reorder import Expected, Finished, Ordered, Passing, Reorder
+from pengi_stream.engine.watermark import Work
+from pengi_stream.outcomes import Span, Unheard
+from pengi_stream.types import Stream, StreamEnd
 
 
-def begun(works: Works) -> Reorder[int]:
-    reorder: Reorder[int] = Reorder(capacity=len(works))
-    for ticket, streams in enumerate(works):
-        reorder.add(Begun(ticket, streams), 0.0)
-    return reorder
+@dataclass(frozen=True)
+class Item:
+    """The number in its whole, its stream, and whether the model is asked."""
+
+    number: int
+    stream: str
+    asked: bool
 
 
-@given(WORKS, st.data())
-def test_every_result_comes_once_and_in_the_order_of_each_of_its_streams(works: Works, data: st.DataObject) -> None:
-    reorder, taken = begun(works), []
-    for ticket in data.draw(st.permutations(range(len(works)))):
-        reorder.add(Finished(ticket, ticket), 0.0)
+ITEMS = st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=16).map(
+    lambda drawn: [Item(number, stream, asked) for number, (stream, asked) in enumerate(drawn)]
+)
+
+
+def work(number: int, stream: str) -> Work:
+    return Work(number, 0, Stream(stream), None, None)
+
+
+def outcome(stream: str) -> Unheard:
+    return Unheard(Span(Stream(stream), 0, 0, 1, 1, 0, 1), "test")
+
+
+def add(reorder: Reorder, item: Item) -> None:
+    done = work(item.number, item.stream)
+    if item.asked:
+        reorder.add(Expected(item.number, item.stream, done), 0.0)
+    else:
+        reorder.add(Passing(item.stream, done, StreamEnd(Stream(item.stream))), 0.0)
+
+
+def drained(reorder: Reorder) -> list[int]:
+    found = []
+    while (ordered := reorder.take(0.0)) is not None:
+        assert isinstance(ordered, Ordered)
+        assert ordered.work is not None
+        found.append(ordered.work.number)
+    return found
+
+
+def finish(reorder: Reorder, *items: Item) -> None:
+    reorder.add(Finished(tuple((item.number, outcome(item.stream)) for item in items)), 0.0)
+
+
+@given(ITEMS, st.data())
+def test_everything_comes_once_and_in_the_order_of_its_stream(items: list[Item], data: st.DataObject) -> None:
+    reorder, taken, open_items = Reorder(100), list[int](), list[Item]()
+    for item in items:
+        add(reorder, item)
+        open_items += [item] if item.asked else []
+        while open_items and data.draw(st.booleans()):
+            finish(reorder, open_items.pop(data.draw(st.integers(0, len(open_items) - 1))))
         taken += drained(reorder)
-    assert sorted(taken) == list(range(len(works)))
+    finish(reorder, *data.draw(st.permutations(open_items)))
+    taken += drained(reorder)
+    assert sorted(taken) == [item.number for item in items]
     for stream in "abcd":
-        of_stream = [ticket for ticket in taken if stream in works[ticket]]
-        assert of_stream == sorted(of_stream)
+        of_stream = {item.number for item in items if item.stream == stream}
+        assert [number for number in taken if number in of_stream] == sorted(of_stream)
+    assert len(reorder) == 0
 
 
-@given(WORKS, st.data())
-def test_a_result_waits_for_nothing_but_earlier_work_on_its_streams(works: Works, data: st.DataObject) -> None:
-    reorder = begun(works)
-    finished = data.draw(st.sets(st.sampled_from(range(len(works)))) if works else st.just(set()))
-    for ticket in finished:
-        reorder.add(Finished(ticket, ticket), 0.0)
-    taken = set(drained(reorder))
-    for ticket in finished - taken:
-        assert any(works[earlier] & works[ticket] for earlier in range(ticket) if earlier not in taken)
-    for ticket in taken:
-        assert all(earlier in taken for earlier in range(ticket) if works[earlier] & works[ticket])
+@given(ITEMS, st.data())
+def test_an_item_waits_for_nothing_but_earlier_requests_of_its_stream(items: list[Item], data: st.DataObject) -> None:
+    reorder = Reorder(100)
+    for item in items:
+        add(reorder, item)
+    asked = [item for item in items if item.asked]
+    finished = [item for item in asked if data.draw(st.booleans())]
+    finish(reorder, *finished)
+    unfinished = [item for item in asked if item not in finished]
+    blocked = {
+        item.number
+        for item in items
+        if any(other.stream == item.stream and other.number <= item.number for other in unfinished)
+    }
+    assert set(drained(reorder)) == {item.number for item in items} - blocked
 
 
-@given(WORKS.filter(bool), st.data())
-def test_after_work_that_failed_only_what_does_not_wait_for_it_is_left(works: Works, data: st.DataObject) -> None:
-    reorder = begun(works)
-    failed = data.draw(st.sampled_from(range(len(works))))
-    for ticket in set(range(len(works))) - {failed}:
-        reorder.add(Finished(ticket, ticket), 0.0)
+@given(ITEMS)
+def test_what_waits_for_requests_that_never_finish_is_dropped_at_the_end(items: list[Item]) -> None:
+    reorder = Reorder(100)
+    for item in items:
+        add(reorder, item)
     reorder.close()
     left = len(reorder)
-    taken = drained(reorder)
-    assert (len(taken), len(reorder)) == (left, 0)
-    assert set(range(failed)) <= set(taken)
-    assert not any(works[ticket] & works[failed] for ticket in taken if ticket > failed)
+    assert len(drained(reorder)) == left
+    assert len(reorder) == 0
 
 
-def test_new_work_waits_while_too_much_is_open_and_open_work_may_always_finish() -> None:
-    reorder: Reorder[str] = Reorder(capacity=2)
-    for ticket in (0, 1):
-        assert reorder.has_room(Begun(ticket, frozenset("a")))
-        reorder.add(Begun(ticket, frozenset("a")), 0.0)
-    assert not reorder.has_room(Begun(2, frozenset("b")))
-    assert reorder.has_room(Finished(1, "second"))
-    reorder.add(Finished(1, "second"), 0.0)
-    assert reorder.take(0.0) is None
-    reorder.add(Finished(0, "first"), 0.0)
-    assert drained(reorder) == ["first", "second"]
-    assert reorder.has_room(Begun(2, frozenset("b")))
+def test_stored_streams_wait_while_too_much_is_open_live_ones_and_answers_never() -> None:
+    reorder = Reorder(capacity=2)
+    items = [Item(0, "a", asked=True), Item(1, "a", asked=False)]
+    for item in items:
+        add(reorder, item)
+    assert not reorder.has_room(Expected(2, "b", work(2, "b")))
+    assert not reorder.has_room(Passing("b", None, StreamEnd(Stream("b"))))
+    assert reorder.has_room(Expected(2, "b", work(2, "b"), live=True))
+    finished = Finished(((0, outcome("a")),))
+    assert reorder.has_room(finished)
+    reorder.add(finished, 0.0)
+    assert drained(reorder) == [0, 1]
+    assert reorder.has_room(Expected(2, "b", work(2, "b")))

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from pengi_stream.engine.segment import Tail, WindowSpec
 from pengi_stream.engine.windower import Windower
+from pengi_stream.outcomes import Unheard, WindowItem
+from pengi_stream.positions import ReadPosition
 from pengi_stream.types import (
     Frame,
     Gap,
-    Position,
     Resumed,
     Revoked,
     SourceItem,
@@ -23,7 +24,6 @@ from pengi_stream.types import (
     StreamState,
     TimeMap,
     Window,
-    WindowItem,
 )
 
 MODEL_RATE = 16_000
@@ -37,7 +37,9 @@ def records(rate: int, start: int, cuts: list[int], n: int, first_offset: int = 
     edges = [0, *sorted({cut % n for cut in cuts} - {0}), n]
     time = TimeMap(0, 10**18, rate)
     return [
-        Frame(STREAM, start + a, NOISE[a:b, None], rate, time, Position("p", first_offset + i), segment_sample=start)
+        Frame(
+            STREAM, start + a, NOISE[a:b, None], rate, time, ReadPosition("p", first_offset + i), segment_sample=start
+        )
         for i, (a, b) in enumerate(pairwise(edges))
     ]
 
@@ -72,7 +74,7 @@ def test_a_run_that_is_cut_anywhere_and_resumed_gives_the_windows_of_an_undistur
 ) -> None:
     spec = WindowSpec(MODEL_RATE, WINDOW, HOP, tail)
     frames = records(rate, start, cuts, n)
-    end = StreamEnd(STREAM, Position("p", len(frames)))
+    end = StreamEnd(STREAM, ReadPosition("p", len(frames)))
     expected = windows(run(Windower(spec), [*frames, end]))
 
     stop = min(stop, len(frames))
@@ -83,7 +85,7 @@ def test_a_run_that_is_cut_anywhere_and_resumed_gives_the_windows_of_an_undistur
     state = StreamState(STREAM, before[-1].first_sample + 1 if before else 0, 0)
 
     second = Windower(spec)
-    list(second.push(Resumed(STREAM, state, Position("p", replay_from)), 0.0))
+    list(second.push(Resumed(STREAM, state, ReadPosition("p", replay_from)), 0.0))
     after = windows(run(second, [*frames[replay_from:], end]))
     assert_same(before + after, expected)
 
@@ -92,10 +94,10 @@ def test_what_was_done_in_earlier_segments_and_lives_of_a_stream_is_not_given_ag
     spec = WindowSpec(MODEL_RATE, WINDOW, HOP, "repeat")
     again = Stream("a", "later")
     first = records(MODEL_RATE, 0, [2_000], 4_000)
-    gap = Gap(STREAM, 4_000, 1_000, MODEL_RATE, TimeMap(0, 0, MODEL_RATE), "missing", Position("p", 2, more=True))
+    gap = Gap(STREAM, 4_000, 1_000, MODEL_RATE, TimeMap(0, 0, MODEL_RATE), "missing", ReadPosition("p", 2, more=True))
     second = records(MODEL_RATE, 5_000, [2_000], 4_000, 2)
-    end = StreamEnd(STREAM, Position("p", 4))
-    life = Frame(again, 0, NOISE[:4_000, None], MODEL_RATE, TimeMap(0, 0, MODEL_RATE), Position("p", 5), 0)
+    end = StreamEnd(STREAM, ReadPosition("p", 4))
+    life = Frame(again, 0, NOISE[:4_000, None], MODEL_RATE, TimeMap(0, 0, MODEL_RATE), ReadPosition("p", 5), 0)
     items: list[SourceItem] = [*first, gap, *second, end, life]
     everything = run(Windower(spec), items)
     for done in range(len(everything)):
@@ -111,7 +113,7 @@ def test_what_was_done_in_earlier_segments_and_lives_of_a_stream_is_not_given_ag
                     [
                         w.position.offset
                         for w in pending
-                        if not isinstance(w, Window) and w.stream == stream and w.position
+                        if not isinstance(w, Window | Unheard) and w.stream == stream and w.position
                     ],
                     default=10,
                 ),
@@ -119,19 +121,19 @@ def test_what_was_done_in_earlier_segments_and_lives_of_a_stream_is_not_given_ag
             for stream in (STREAM, again)
         ]
         windower = Windower(spec)
-        resumed: list[SourceItem] = [Resumed(s.stream, s, Position("p", 0)) for s in states]
+        resumed: list[SourceItem] = [Resumed(s.stream, s, ReadPosition("p", 0)) for s in states]
         found = run(windower, resumed + items)
         assert [_facts(out) for out in found] == [_facts(out) for out in pending]
 
 
 def _facts(out: WindowItem) -> tuple[str, str, int]:
-    return type(out).__name__, out.stream.session, out.first_sample if isinstance(out, Window | Gap) else -1
+    return type(out).__name__, out.stream.session, out.first_sample if isinstance(out, Window | Gap | Unheard) else -1
 
 
 def test_a_revoked_stream_is_forgotten_without_its_tail() -> None:
     windower = Windower(WindowSpec(MODEL_RATE, WINDOW, HOP, "repeat"))
     [frame] = records(MODEL_RATE, 0, [], 1_000)
-    assert run(windower, [frame, Revoked(STREAM, Position("p", 0))]) == []
+    assert run(windower, [frame, Revoked(STREAM, ReadPosition("p", 0))]) == []
     assert windower.hold(frame) is None
 
 
@@ -139,11 +141,11 @@ def test_the_same_key_in_two_partitions_is_not_mixed() -> None:
     windower = Windower(WindowSpec(MODEL_RATE, WINDOW, HOP, "drop"))
     here = records(MODEL_RATE, 0, [1_000], 3_000)
     there = [
-        Frame(STREAM, f.first_sample, -f.samples, f.sample_rate, f.time, Position("q", 0), f.segment_sample)
+        Frame(STREAM, f.first_sample, -f.samples, f.sample_rate, f.time, ReadPosition("q", 0), f.segment_sample)
         for f in here
     ]
     found = windows(run(windower, [here[0], there[0], here[1], there[1]]))
-    by_partition = {p: [w for w in found if w.position and w.position.partition == p] for p in "pq"}
+    by_partition = {p: [w for w in found if w.position and w.position.lane == p] for p in "pq"}
     for one, other in zip(by_partition["p"], by_partition["q"], strict=True):
         assert np.array_equal(one.samples, -other.samples)
     assert len(found) == 6

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from pengi_stream.engine.segment import Tail, WindowSpec
 from pengi_stream.engine.windower import Windower
+from pengi_stream.outcomes import WindowItem
+from pengi_stream.positions import ReadPosition
 from pengi_stream.types import (
     Frame,
     Gap,
-    Position,
     Samples,
     SourceItem,
     Stream,
     StreamEnd,
     TimeMap,
     Window,
-    WindowItem,
 )
 
 RATE = 8_000
@@ -35,7 +35,7 @@ def ramp(n: int, start: int = 0) -> Samples:
 
 
 def frame(samples: Samples, first_sample: int = 0, *, rate: int = RATE, offset: int | None = None) -> Frame:
-    position = None if offset is None else Position("p", offset)
+    position = None if offset is None else ReadPosition("p", offset)
     return Frame(STREAM, first_sample, samples[:, None], rate, TimeMap(0, 0, rate), position)
 
 
@@ -118,12 +118,14 @@ def test_a_hole_is_a_gap_and_the_grid_begins_anew_behind_it() -> None:
     assert [(type(o).__name__, getattr(o, "first_sample", None)) for o in out] == [
         ("Window", 0),
         ("Window", 40),
+        ("Unheard", 140),
         ("Gap", 150),
         ("Window", 1000),
         ("Window", 1040),
+        ("Unheard", 1140),
         ("StreamEnd", None),
     ]
-    gap = out[2]
+    gap = out[3]
     assert isinstance(gap, Gap)
     assert (gap.missing_samples, gap.reason) == (850, "missing")
     for window in out:
@@ -179,12 +181,12 @@ def test_a_replay_begins_at_the_frame_in_which_the_next_window_begins() -> None:
     for number in range(10):
         for window in windower.push(frame(ramp(30, 30 * number), 30 * number, offset=number), 0.0):
             assert isinstance(window, Window)
-            assert window.position == Position("p", window.first_sample // 30)
-        hold = windower.hold(StreamEnd(STREAM, Position("p", 0)))
+            assert window.position == ReadPosition("p", window.first_sample // 30)
+        hold = windower.hold(StreamEnd(STREAM, ReadPosition("p", 0)))
         assert hold is not None
         ready = max(0, (30 * (number + 1) - WINDOW) // HOP + 1)
         assert hold.offset == min(number, ready * HOP // 30)
-    end = StreamEnd(STREAM, Position("p", 10))
+    end = StreamEnd(STREAM, ReadPosition("p", 10))
     list(windower.push(end, 0.0))
     assert windower.hold(end) is None
 

@@ -21,13 +21,13 @@ from torch import Tensor
 
 from pengi_stream.errors import CheckpointError
 from pengi_stream.models.pengi.checkpoint import Checkpoint, load_checkpoint
-from pengi_stream.models.pengi.context import Context, read
-from pengi_stream.models.pengi.convert import convert_published
-from pengi_stream.models.pengi.decoding import decode
+from pengi_stream.models.pengi.decoding.decode import decode
+from pengi_stream.models.pengi.decoding.ranking import log_likelihoods
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.placement import keep_float32_exact
-from pengi_stream.models.pengi.ranking import log_likelihoods
+from pengi_stream.models.pengi.published.convert import convert_published
+from pengi_stream.models.pengi.text.context import Context, read
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.types import Batch, Request, Stream, Window
 

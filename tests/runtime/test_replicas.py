@@ -9,14 +9,17 @@ import pytest
 
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.errors import ModelError
+from pengi_stream.events import GapEvent, TextEvent
 from pengi_stream.models.fake import FakeModel
 from pengi_stream.models.replicas import Replicas
 from pengi_stream.options import Prompt
-from pengi_stream.protocols import AudioLanguageModel, ConcurrentModel
-from pengi_stream.runtime.outlets import NamedSink
-from pengi_stream.runtime.pipeline import LiveSource, Outcome, Parts, Pipeline
+from pengi_stream.positions import ReadPosition
+from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.runtime.assembly import Assembly, AudioFeed, Outcome
+from pengi_stream.runtime.pipeline import Pipeline
+from pengi_stream.runtime.sink_writers import NamedSink
 from pengi_stream.testing import ListSink, ScriptedSource
-from pengi_stream.types import Batch, Frame, Gap, Generation, Position, SourceItem, Stream, StreamEnd, TimeMap
+from pengi_stream.types import Batch, Frame, Gap, Generation, SourceItem, Stream, StreamEnd, TimeMap
 
 RATE, WINDOW = 16_000, 1_600
 PROMPTS = (Prompt("caption", "generate audio caption"), Prompt("label", "this is a sound of", labels=("rain", "dog")))
@@ -82,7 +85,7 @@ def heard(stream: Stream, first_sample: int = 0) -> list[Frame]:
             samples[start : start + WINDOW],
             RATE,
             TimeMap(0, 0, RATE),
-            Position(stream.id, (first_sample + start) // WINDOW),
+            ReadPosition(stream.id, (first_sample + start) // WINDOW),
         )
         for start in range(0, RATE, WINDOW)
     ]
@@ -91,26 +94,26 @@ def heard(stream: Stream, first_sample: int = 0) -> list[Frame]:
 def recording() -> list[SourceItem]:
     """Two streams in turn; one has a hole after its first second."""
     a, b = Stream("a"), Stream("b")
-    hole = Gap(a, RATE, RATE, RATE, TimeMap(0, 0, RATE), "unplugged", Position("a", 10))
+    hole = Gap(a, RATE, RATE, RATE, TimeMap(0, 0, RATE), "unplugged", ReadPosition("a", 10))
     first = [item for pair in zip(heard(a), heard(b), strict=True) for item in pair]
-    ends = [StreamEnd(stream, Position(stream.id, 30)) for stream in (a, b)]
+    ends = [StreamEnd(stream, ReadPosition(stream.id, 30)) for stream in (a, b)]
     return [*first, hole, *heard(a, 2 * RATE), *ends]
 
 
 def offsets(source: ScriptedSource) -> dict[str, int]:
     """The last one that was committed, by partition."""
-    return {position.partition: position.offset for position in source.commits}
+    return {position.lane: position.offset for position in source.commits}
 
 
 def run(model: AudioLanguageModel, sink: ListSink, source: ScriptedSource | None = None) -> tuple[Outcome, Pipeline]:
     source = source or ScriptedSource(recording())
-    parts = Parts(
+    parts = Assembly(
         name="test",
         model=model,
         windows=WindowSpec(RATE, WINDOW, WINDOW // 2, "repeat"),
         min_dbfs=-60,
         prompts=PROMPTS,
-        sources=[LiveSource(source, live=False)],
+        feeds=[AudioFeed("source", source, live=False)],
         sinks=[NamedSink("list", sink, required=True)],
         max_batch_size=2,
         max_wait_s=0.01,
@@ -127,13 +130,14 @@ def in_order(sink: ListSink) -> dict[tuple[str, object], list[tuple[str, object]
     """Ids and samples by stream and prompt, in the order of the sink; gaps are in each of the stream's lists."""
     lines: dict[tuple[str, object], list[tuple[str, object]]] = {}
     for event in sink.events:
-        entry = (event.id, event.data.get("first_sample"))
-        match event.type:
-            case "pengi_stream.text":
-                lines.setdefault((event.stream_id, event.data["prompt_id"]), []).append(entry)
-            case "pengi_stream.gap":
+        match event:
+            case TextEvent():
+                line = lines.setdefault((event.stream_id, event.prompt_id), [])
+                line.append((event.id, event.first_sample))
+            case GapEvent():
                 for prompt in PROMPTS:
-                    lines.setdefault((event.stream_id, prompt.id), []).append(entry)
+                    line = lines.setdefault((event.stream_id, prompt.id), [])
+                    line.append((event.id, event.first_sample))
     return lines
 
 
@@ -147,8 +151,8 @@ def expected() -> ListSink:
 
 
 def test_replicas_are_a_model_that_threads_share() -> None:
-    assert isinstance(copies(Device(), Device()), ConcurrentModel)
-    assert not isinstance(Device(), ConcurrentModel)
+    assert copies(Device(), Device()).concurrency == 2
+    assert Device().concurrency == 1
 
 
 def test_a_slow_copy_changes_neither_order_nor_content(expected: ListSink) -> None:
@@ -168,7 +172,7 @@ def test_no_position_behind_a_batch_that_a_slow_copy_keeps_is_committed() -> Non
     for request in slow.kept.requests:
         position = request.window.position
         assert position is not None
-        assert slow.committed.get(position.partition, 0) <= position.offset
+        assert slow.committed.get(position.lane, 0) <= position.offset
 
 
 def test_a_copy_that_always_fails_loses_nothing(expected: ListSink) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pengi_stream.runtime.waiting import WaitingAudio
+from pengi_stream.runtime.waiting import Weighed, samples_bytes
 from pengi_stream.types import Frame, Stream, StreamEnd, TimeMap
 
 
@@ -12,13 +12,13 @@ def frame(n: int, channels: int = 1) -> Frame:
     return Frame(Stream("a"), 0, np.zeros((n, channels), np.float32), 8000, TimeMap(0, 0, 8000))
 
 
-def test_frames_wait_up_to_a_number_and_up_to_a_sum_of_samples() -> None:
-    many = WaitingAudio(3, most_samples=100)
+def test_frames_wait_up_to_a_number_and_up_to_a_sum_of_bytes() -> None:
+    many = Weighed[Frame | StreamEnd](3, samples_bytes, most_bytes=400)
     for _ in range(3):
         assert many.has_room(frame(1))
         many.add(frame(1), 0.0)
     assert not many.has_room(frame(1))
-    long = WaitingAudio(3, most_samples=100)
+    long = Weighed[Frame | StreamEnd](3, samples_bytes, most_bytes=400)
     long.add(frame(40, channels=2), 0.0)
     assert not long.has_room(frame(21))
     assert long.has_room(frame(20))
@@ -28,7 +28,7 @@ def test_frames_wait_up_to_a_number_and_up_to_a_sum_of_samples() -> None:
 
 
 def test_a_frame_that_is_longer_than_all_room_passes_alone() -> None:
-    waiting = WaitingAudio(3, most_samples=100)
+    waiting = Weighed[Frame | StreamEnd](3, samples_bytes, most_bytes=400)
     assert waiting.has_room(frame(1000))
     waiting.add(frame(1000), 0.0)
     assert not waiting.has_room(frame(1))

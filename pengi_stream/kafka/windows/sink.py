@@ -12,8 +12,8 @@ from pengi_stream.kafka.client.admin import max_message_bytes
 from pengi_stream.kafka.client.outgoing import RecordQueue
 from pengi_stream.kafka.client.producer import ProducerOptions, Record
 from pengi_stream.kafka.windows.sink_config import WindowsSinkConfig
+from pengi_stream.outcomes import WindowItem
 from pengi_stream.protocols import Context, WindowSink
-from pengi_stream.types import WindowItem
 from pengi_stream.wire.windows import most_bytes, to_record
 
 log = structlog.get_logger()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.errors import AudioError, ConfigError
@@ -13,9 +12,10 @@ from pengi_stream.kafka.reading.lanes import LaneReader
 from pengi_stream.kafka.reading.options import ConsumerOptions
 from pengi_stream.kafka.reading.reader import GroupReader
 from pengi_stream.kafka.windows.source_config import WindowsSourceConfig
+from pengi_stream.outcomes import WindowItem
 from pengi_stream.protocols import Context, WindowSource
 from pengi_stream.status import Status
-from pengi_stream.types import BadRecord, Stream, WindowItem, WindowShape
+from pengi_stream.types import BadRecord, Stream, WindowShape
 from pengi_stream.wire.windows import WindowRecord, from_record
 
 NS_PER_MS = 1_000_000
@@ -71,7 +71,7 @@ class WindowLane(LaneReader[WindowItem]):
             )
         except AudioError as error:
             return [self._bad(record, position, error)]
-        return [replace(found, stream=replace(found.stream, live=False))]  # what is in Kafka can wait
+        return [found]
 
     def lose(self, reason: str) -> Sequence[WindowItem]:
         return [BadRecord(Stream(self._lane.name), reason, time_ns=self._clock.utc_ns(), kept=True)]

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import field_validator
 
 from pengi_stream.models.pengi.config import PromptNormalization
-from pengi_stream.plugins import PluginConfig
+from pengi_stream.plugins import ModelConfig
+from pengi_stream.protocols import AudioLanguageModel, Context
 from pengi_stream.types import WindowGrid
 
 if TYPE_CHECKING:
+    from pengi_stream.metrics import Metrics
     from pengi_stream.models.pengi.model import PengiModel
-    from pengi_stream.models.replicas import Replicas
 
 DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
-class PengiModelConfig(PluginConfig):
+class PengiModelConfig(ModelConfig):
     """Pengi: `mini`, which ships with the package, or a checkpoint folder."""
 
     type: Literal["pengi"]
@@ -50,14 +51,14 @@ class PengiModelConfig(PluginConfig):
         config = read_config(checkpoint_folder(self.checkpoint))
         return WindowGrid(config.sample_rate, config.window_samples, config.hop_grid_samples)
 
-    def build(self) -> PengiModel | Replicas:
+    def build(self, context: Context) -> AudioLanguageModel:
         from pengi_stream.models.replicas import Replicas
 
-        copies = self.copies()
+        copies = self.copies(context.metrics)
         return copies[0] if len(copies) == 1 else Replicas([(str(copy.device), copy) for copy in copies])
 
-    def copies(self) -> list[PengiModel]:
-        """One for each device. Raises ConfigError and CheckpointError."""
+    def copies(self, metrics: Metrics | None = None) -> list[PengiModel]:
+        """One for each device; `metrics` count what drafts save. Raises ConfigError and CheckpointError."""
         from pengi_stream.models.pengi.checkpoint import load_checkpoint
         from pengi_stream.models.pengi.model import PengiModel
         from pengi_stream.models.pengi.placement import devices_of, dtype_of, keep_float32_exact
@@ -71,6 +72,7 @@ class PengiModelConfig(PluginConfig):
                 device,
                 dtype,
                 cuda_graphs=self.cuda_graphs and device.type == "cuda",
+                metrics=metrics,
             )
             for device in devices
         ]

@@ -144,7 +144,7 @@ class RankingConfig(Part):
 
 class ConfidenceConfig(Part):
     """How likely a text is right: a logistic function of the evidence for it (`confidence.Evidence`), as measured by
-    `python -m pengi_stream.training calibrate`."""
+    `pengi-stream train calibrate`."""
 
     prompts: str
     """Pattern (fnmatch) of the prompts that it holds for; the first row that fits counts"""

@@ -14,34 +14,41 @@ from torch import Tensor
 from pengi_stream.errors import ConfigError, ModelError
 from pengi_stream.metrics import Metrics
 from pengi_stream.models.pengi.checkpoint import Checkpoint
-from pengi_stream.models.pengi.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.config import RankingConfig
-from pengi_stream.models.pengi.context import Context
-from pengi_stream.models.pengi.decoding import bucket, decode
-from pengi_stream.models.pengi.drafts import Drafts, Tokens, padded_drafts
+from pengi_stream.models.pengi.decoding.confidence import Confidence, Evidence
+from pengi_stream.models.pengi.decoding.decode import bucket, decode
+from pengi_stream.models.pengi.decoding.drafts import Drafts, Tokens, padded_drafts
+from pengi_stream.models.pengi.decoding.ranking import Ranker
+from pengi_stream.models.pengi.decoding.search import Decoded
+from pengi_stream.models.pengi.decoding.steps import FixedSteps
+from pengi_stream.models.pengi.layers import pack
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.novelty import Novelty
-from pengi_stream.models.pengi.packed import pack
-from pengi_stream.models.pengi.prompts import prompt_reader
-from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
-from pengi_stream.models.pengi.repetition import once
-from pengi_stream.models.pengi.search import Decoded
-from pengi_stream.models.pengi.similarity import text_embeddings
-from pengi_stream.models.pengi.steps import FixedSteps
+from pengi_stream.models.pengi.text.context import Context
+from pengi_stream.models.pengi.text.prompts import prompt_reader
+from pengi_stream.models.pengi.text.similarity import text_embeddings
+from pengi_stream.models.pengi.text.wordings import once
 from pengi_stream.options import Prompt
+from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Batch, Generation, Request, Stream, Window
 
 FloatArray = NDArray[np.float32]
 
 
-class PengiModel:
+class PengiModel(AudioLanguageModel):
     """One checkpoint on one device. One thread at a time."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, *, cuda_graphs: bool = False
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        cuda_graphs: bool = False,
+        metrics: Metrics | None = None,
     ) -> None:
-        """With `cuda_graphs`, `device` is a GPU."""
+        """With `cuda_graphs`, `device` is a GPU. `metrics` count what drafts save."""
         self._tokenizer = checkpoint.tokenizer
         self._prompt_tokenizer = checkpoint.prompt_tokenizer
         self.ranking = checkpoint.config.ranking
@@ -62,7 +69,7 @@ class PengiModel:
         )
         self._novelty = Novelty(lambda windows: self._reader.embeddings(windows)[0])
         self._fixed = FixedSteps(language_model) if cuda_graphs else None
-        self._drafts = Drafts(self._stop_token)
+        self._drafts = Drafts(self._stop_token, metrics)
         self._confidence = Confidence(checkpoint.config.confidence, language_model, self._reader.silent)
 
     def generate(self, batch: Batch) -> list[Generation]:
@@ -77,10 +84,6 @@ class PengiModel:
             return self._rank(requests, context, [request.prompt.text for request in padded])
         return self._write(requests, padded, context)
 
-    def measure(self, metrics: Metrics) -> None:
-        """See `Measured.measure`."""
-        self._drafts.metrics = metrics
-
     def warmup(self) -> None:
         """Run one window of silence."""
         silence = np.zeros(self.window_samples, np.float32)
@@ -88,7 +91,7 @@ class PengiModel:
         self.generate(Batch((Request(window, Prompt("warmup", "generate audio caption")),)))
 
     def check_prompts(self, prompts: Sequence[Prompt]) -> None:
-        """See `ChecksPrompts.check_prompts`."""
+        """See `AudioLanguageModel.check_prompts`."""
         for prompt in prompts:
             try:
                 with _computing():

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from pengi_stream.models.pengi.audio.htsat import Htsat, HtsatEncoder
+from pengi_stream.models.pengi.audio.listener import SoundMapper
+from pengi_stream.models.pengi.audio.mapper import FEATURES, MlpMapper, YamnetEncoder
+from pengi_stream.models.pengi.audio.site_mapper import SiteMapper
 from pengi_stream.models.pengi.config import (
     ClipTextConfig,
     HtsatConfig,
@@ -17,13 +21,9 @@ from pengi_stream.models.pengi.config import (
     TransformerMappingConfig,
     YamnetConfig,
 )
-from pengi_stream.models.pengi.htsat import Htsat, HtsatEncoder
-from pengi_stream.models.pengi.language_model import LanguageModel
-from pengi_stream.models.pengi.listener import SoundMapper
-from pengi_stream.models.pengi.mapper import FEATURES, MlpMapper, YamnetEncoder
 from pengi_stream.models.pengi.mapping_network import PooledMapper, SequenceMapper
-from pengi_stream.models.pengi.site_mapper import SiteMapper
-from pengi_stream.models.pengi.text_encoder import ClipPromptEncoder, ClipTextEncoder
+from pengi_stream.models.pengi.text.language_model import LanguageModel
+from pengi_stream.models.pengi.text.text_encoder import ClipPromptEncoder, ClipTextEncoder
 
 
 class Pengi(nn.Module):

@@ -11,11 +11,11 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from pengi_stream.errors import ModelError
+from pengi_stream.models.pengi.audio.encoding import window_encoder
 from pengi_stream.models.pengi.config import PengiConfig
-from pengi_stream.models.pengi.context import Context, read_behind
-from pengi_stream.models.pengi.encoding import window_encoder
 from pengi_stream.models.pengi.network import Pengi
-from pengi_stream.models.pengi.prompts import PromptReader, followed
+from pengi_stream.models.pengi.text.context import Context, read_behind
+from pengi_stream.models.pengi.text.prompts import PromptReader, followed
 from pengi_stream.types import Samples, Window
 
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from pengi_stream.models.pengi.audio.yamnet import PATCH_HOP_SAMPLES, SAMPLE_RATE, window_samples
 from pengi_stream.models.pengi.checkpoint import load_checkpoint, save_checkpoint
 from pengi_stream.models.pengi.config import LanguageModelConfig, MlpMappingConfig, PengiConfig
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.network import Pengi
-from pengi_stream.models.pengi.yamnet import PATCH_HOP_SAMPLES, SAMPLE_RATE, window_samples
 from pengi_stream.options import Prompt
 from pengi_stream.types import Request, Samples, Stream, Window
 

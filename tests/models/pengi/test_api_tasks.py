@@ -12,7 +12,7 @@ import soundfile
 import pengi_stream
 from pengi_stream.api import DecodingOptions, Model
 from pengi_stream.errors import AudioError, CheckpointError, ConfigError
-from pengi_stream.models.pengi import ranking
+from pengi_stream.models.pengi.decoding import ranking
 from pengi_stream.types import Samples
 
 RATE = 16_000

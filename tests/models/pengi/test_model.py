@@ -13,10 +13,10 @@ import torch
 
 from pengi_stream.errors import ConfigError, ModelError
 from pengi_stream.models.pengi import PengiModelConfig
+from pengi_stream.models.pengi.audio.encoding import YamnetWindows
+from pengi_stream.models.pengi.audio.mapper import MlpMapper
 from pengi_stream.models.pengi.checkpoint import load_checkpoint
-from pengi_stream.models.pengi.decoding import bucket
-from pengi_stream.models.pengi.encoding import YamnetWindows
-from pengi_stream.models.pengi.mapper import MlpMapper
+from pengi_stream.models.pengi.decoding.decode import bucket
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.testing import check_model

@@ -12,9 +12,9 @@ import torch
 from devices import DEVICES, TWO_DEVICES, device_or_skip
 
 from pengi_stream.api.audio import windows_of
-from pengi_stream.bench import subject
-from pengi_stream.bench.subject import ObservedPengi
 from pengi_stream.config import WindowConfig
+from pengi_stream.lab.bench.models import subject
+from pengi_stream.lab.bench.models.subject import ObservedPengi
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.replicas import Replicas

@@ -1,1 +1,0 @@
-"""Benchmarks: `python -m pengi_stream.bench --help`."""

@@ -1,0 +1,1 @@
+"""Benchmarks: `pengi-stream bench --help`."""

@@ -1,0 +1,1 @@
+"""How fast pipelines are, and how many feeds they carry."""

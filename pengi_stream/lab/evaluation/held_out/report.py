@@ -1,0 +1,88 @@
+"""All figures of one checkpoint on one set of clips, as lines or as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pengi_stream.lab.evaluation.held_out import answers as ask
+from pengi_stream.lab.evaluation.held_out.answers import SURE, Answer
+from pengi_stream.lab.evaluation.held_out.baseline import top_classes
+from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip
+from pengi_stream.lab.evaluation.held_out.questions import Questioner, majority
+from pengi_stream.lab.evaluation.proportion import Proportion
+from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.sounds.right_words import load_paraphrases
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was measured, by name."""
+
+    figures: dict[str, Proportion]
+    wrong: dict[str, Sequence[Answer]]
+    """The answers that were not right"""
+
+    def lines(self) -> list[str]:
+        """For people."""
+        found = []
+        for name, figure in self.figures.items():
+            found.append(f"{name}: {figure}")
+            for answer in self.wrong.get(name, ()):
+                made, clip = answer.generation, answer.clip
+                found.append(f"  {clip.path.name} ({clip.label}): {made.text} ({made.confidence:.2f})")
+        return found
+
+    def as_json(self) -> dict[str, object]:
+        """For programs: figures and wrong answers by name."""
+        wrong = {
+            name: [
+                {
+                    "path": str(answer.clip.path),
+                    "label": answer.clip.label,
+                    "text": answer.generation.text,
+                    "confidence": round(answer.generation.confidence, 4),
+                }
+                for answer in answers
+            ]
+            for name, answers in self.wrong.items()
+        }
+        return {"figures": {name: figure.as_json() for name, figure in self.figures.items()}, "wrong": wrong}
+
+
+def measure(model: AudioLanguageModel, network: Pengi, clips: Sequence[HeldOutClip]) -> Report:
+    """Everything that is measured of a model; `network` is the model's own. Raises AudioError and ModelError."""
+    labels = sorted({clip.label for clip in clips})
+    answers = {"captions": ask.captions(model, clips), "events": ask.events(model, clips)}
+    if len(labels) > 1:
+        answers[f"ranked first of {len(labels)}"] = ask.ranking(model, clips, labels)
+    figures = {name: ask.proportion(given) for name, given in answers.items()}
+    figures["captions naming the sound or its kind"] = ask.naming_kind(answers["captions"])
+    for name in ("captions", "events"):
+        figures[f"{name} with confidence above {SURE}"] = ask.sure_ones(answers[name])
+    figures |= _said_otherwise(model, clips)
+    for count, figure in (top_classes(network, model, clips) or {}).items():
+        figures[f"YAMNet's top {count}"] = figure
+    questioner = Questioner(model, clips)
+    for name, question in (
+        ("what", questioner.what),
+        ("is there", questioner.is_there),
+        ("how many", questioner.how_many),
+    ):
+        given = questioner.answers(question)
+        figures[f"question: {name}"] = ask.proportion(given)
+        figures[f"question: {name}, majority answer"] = majority(given)
+    return Report(figures, {name: [a for a in given if not a.right] for name, given in answers.items()})
+
+
+def _said_otherwise(model: AudioLanguageModel, clips: Sequence[HeldOutClip]) -> dict[str, Proportion]:
+    """Ranking by paraphrases, of the clips and among the labels that have any."""
+    figures = {}
+    for way, wording in load_paraphrases().items():
+        some = [clip for clip in clips if clip.label in wording]
+        labels = {label: wording[label] for label in sorted({clip.label for clip in some})}
+        if len(labels) > 1:
+            answers = ask.ranking_among(model, some, labels)
+            figures[f"ranked first of {len(labels)} by {way}"] = ask.proportion(answers)
+    return figures

@@ -1,0 +1,1 @@
+"""The recipe that makes `mini`, step by step: `pengi-stream train --help`."""

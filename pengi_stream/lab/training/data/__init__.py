@@ -1,0 +1,1 @@
+"""Recordings -> windows, and what the encoder says of them."""

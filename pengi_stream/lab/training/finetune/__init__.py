@@ -1,0 +1,1 @@
+"""Teaching a checkpoint the sounds of one site."""

@@ -1,0 +1,1 @@
+"""What is said about sounds: captions, templates, questions, and the examples made of them."""

@@ -1,0 +1,1 @@
+"""Samples -> a prefix of the language model."""

@@ -1,0 +1,1 @@
+"""Contexts -> texts, their confidence, and how likely labels are."""

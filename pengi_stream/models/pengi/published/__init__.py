@@ -1,0 +1,1 @@
+"""The published checkpoints: downloaded, read and converted."""

@@ -1,0 +1,1 @@
+"""Words for sounds, read from the package's own tables."""

@@ -1,1 +1,0 @@
-"""The recipe that makes `mini`, step by step: `python -m pengi_stream.training --help`."""
