@@ -49,6 +49,7 @@ class KafkaTransaction(Transaction):
         self._reached = True
 
     def begin(self, positions: Sequence[CommitPosition]) -> Collection[str]:
+        self._settle(committed=False)
         self._place = self._place_of(positions)
         return self._place.lanes if self._place is not None else ()
 
@@ -59,22 +60,27 @@ class KafkaTransaction(Transaction):
         try:
             with timed(self._metrics, self._clock, len(self._written)):
                 self._topics.make()
+                if self._place.records:
+                    self._place.make_topic()
                 self._producer.commit(self._written, self._place)
         except BrokerError as error:
             if error.retry_after_s is None:  # nobody will take it at another try
-                self._forget()
+                self._written.clear()
+                self._settle(committed=False)
             if isinstance(error, StalePlaceError):
                 raise StaleError(str(error)) from error
             raise SinkError(str(error), error.retry_after_s) from error
-        self._forget()
+        self._written.clear()
+        self._settle(committed=True)
         self._metrics.commit_s.observe(self._clock.monotonic_s() - began_s)
 
     def close(self) -> None:
         """Let go of the connection; what is not committed never is. Any number of times."""
         self._producer.close()
 
-    def _forget(self) -> None:
-        self._written.clear()
+    def _settle(self, *, committed: bool) -> None:
+        if self._place is not None:
+            self._place.settle(committed)
         self._place = None
 
 

@@ -9,9 +9,10 @@ import structlog
 from pengi_stream.clock import Deadline, parse_rfc3339
 from pengi_stream.kafka.audio.config import KafkaSourceConfig
 from pengi_stream.kafka.audio.partition import NS_PER_MS, Counts, PartitionStreams, StreamRules
-from pengi_stream.kafka.audio.state import PartitionState, StateError, decode_state, encode_state
+from pengi_stream.kafka.audio.state import PartitionState, StateWriter, read_state
 from pengi_stream.kafka.client.transactions import Place
 from pengi_stream.kafka.reading.inbox import Assigned, RawRecord
+from pengi_stream.kafka.reading.kept import Kept, StateError
 from pengi_stream.kafka.reading.lanes import LaneReader
 from pengi_stream.kafka.reading.options import ConsumerOptions, Start
 from pengi_stream.kafka.reading.reader import GroupReader
@@ -61,12 +62,12 @@ class AudioLane(LaneReader[SourceItem]):
     def __init__(self, assigned: Assigned, rules: StreamRules) -> None:
         self._lane = assigned.lane
         self._offset = assigned.offset
-        self._resumed = PartitionState(Counts())
-        if assigned.metadata:
-            try:
-                self._resumed = decode_state(assigned.metadata, assigned.offset)
-            except StateError as error:
-                log.warning("state_unreadable", partition=self._lane.name, reason=str(error))
+        self._writer = StateWriter()
+        try:
+            self._resumed = read_state(assigned.kept)
+        except StateError as error:
+            log.warning("state_unreadable", partition=self._lane.name, reason=str(error))
+            self._resumed = PartitionState(Counts())
         self._streams = PartitionStreams(self._lane, rules, self._resumed.counts)
 
     def begin(self) -> Iterator[Resumed]:
@@ -89,9 +90,9 @@ class AudioLane(LaneReader[SourceItem]):
         for stream in dict.fromkeys([*self._streams.streams, *resumed]):
             yield Revoked(stream, position)
 
-    def state(self, position: CommitPosition) -> str:
+    def kept(self, position: CommitPosition) -> Kept:
         counts = self._streams.counts_before(position.offset)
-        return encode_state(PartitionState(counts, position.states), position.offset)
+        return self._writer.kept(PartitionState(counts, position.states), position.offset)
 
 
 def consumer_options(config: KafkaSourceConfig) -> ConsumerOptions:

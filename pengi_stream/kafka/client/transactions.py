@@ -52,6 +52,10 @@ class Place:
     """Of the consumer that read them, so that a worker that lost its partitions is fenced off"""
     records: Sequence[Record] = ()
     """States that are too large for an offset's metadata, and go to a topic"""
+    make_topic: Callable[[], None] = lambda: None
+    """Makes that topic where it is missing. Raises BrokerError"""
+    settle: Callable[[bool], None] = lambda _: None
+    """To be told once whether it is committed"""
 
     @property
     def lanes(self) -> frozenset[str]:

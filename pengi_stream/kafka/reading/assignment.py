@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 
 import structlog
@@ -11,12 +11,15 @@ from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.base import MemberState
 from kafka.errors import KafkaError
 
+from pengi_stream.errors import BrokerError
 from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.reading.beginning import Beginning
 from pengi_stream.kafka.reading.commits import Commits
 from pengi_stream.kafka.reading.holdings import Held, Holdings
 from pengi_stream.kafka.reading.inbox import Assigned, Inbox, Lost, Removed
-from pengi_stream.metrics import Metrics
+from pengi_stream.kafka.reading.kept import Kept
+from pengi_stream.kafka.reading.ledger import Ledger
+from pengi_stream.kafka.reading.states import StateTopic
 
 log = structlog.get_logger()
 
@@ -58,7 +61,7 @@ class Assignment:
         beginning: Beginning,
         inbox: Inbox,
         commits: Commits,
-        metrics: Metrics,
+        states: StateTopic,
     ) -> None:
         self._library = library
         self._listener = listener
@@ -66,7 +69,7 @@ class Assignment:
         self._beginning = beginning
         self._inbox = inbox
         self._commits = commits
-        self._metrics = metrics
+        self._states = states
         self._assignments = count(1)
 
     def settle(self) -> bool:
@@ -78,14 +81,13 @@ class Assignment:
             self._commits.hand_over([held.lane for held in gone if held.partition not in lost])
             self._remove([held.lane for held in gone])
         new = sorted(ours - self._holdings.partitions)
-        settled = [partition for partition in new if self._settle(partition)]
+        settled = self._settle(new)
         if gone or settled:
-            self._metrics.rebalances.inc()
             log.info("rebalanced", partitions=sorted(self._holdings.held), removed=len(gone))
         group = self._library.group_metadata()
         if group.state is MemberState.STABLE:
             self._holdings.joined(group)
-        return bool(gone or settled)
+        return bool(gone) or settled
 
     def out_of_range(self, partitions: Mapping[TopicPartition, int]) -> None:
         """Go on where the broker has records."""
@@ -103,24 +105,37 @@ class Assignment:
             else:  # the topic was made anew, or lost its end: what was counted means nothing there
                 self._commits.give_up([held.lane])
                 self._remove([held.lane])
-                self._take(partition, first, "")
+                self._take(partition, first, Kept(), self._states.new_ledger())
 
-    def _settle(self, partition: TopicPartition) -> bool:
+    def _settle(self, partitions: Sequence[TopicPartition]) -> bool:
+        """Begin to read `partitions`; whether any could be."""
+        places = {partition: place for partition in partitions if (place := self._where(partition)) is not None}
         try:
-            offset, metadata = self._beginning.where(partition)
+            kept = self._states.open({Lane(*partition).name: text for partition, (_, text) in places.items()})
+        except BrokerError as error:
+            if error.retry_after_s is None:
+                raise
+            log.warning("states_unknown", reason=str(error))
+            return False
+        for partition, (offset, _) in places.items():
+            self._library.seek(partition, offset)
+            self._take(partition, offset, *kept[Lane(*partition).name])
+        return bool(places)
+
+    def _where(self, partition: TopicPartition) -> tuple[int, str] | None:
+        try:
+            return self._beginning.where(partition)
         except KafkaError as error:
             if not error.retriable:
                 raise
             log.warning("offset_unknown", partition=Lane(*partition).name, reason=repr(error))
-            return False
-        self._library.seek(partition, offset)
-        self._take(partition, offset, metadata)
-        return True
+            return None
 
-    def _take(self, partition: TopicPartition, offset: int, metadata: str) -> None:
+    def _take(self, partition: TopicPartition, offset: int, kept: Kept, ledger: Ledger) -> None:
         lane = Lane(partition.topic, partition.partition, next(self._assignments))
+        self._commits.take(lane, ledger)
         self._holdings.take(Held(lane, offset))
-        self._inbox.put(Assigned(lane, offset, metadata))
+        self._inbox.put(Assigned(lane, offset, kept))
 
     def _remove(self, lanes: Collection[Lane]) -> None:
         self._holdings.drop(lanes)

@@ -8,7 +8,6 @@ from kafka.structs import OffsetAndMetadata
 from pengi_stream.errors import SourceError
 from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.reading.options import Start
-from pengi_stream.kafka.reading.states import StateTopic
 
 ASK_MS = 5_000
 
@@ -16,23 +15,21 @@ ASK_MS = 5_000
 class Beginning:
     """Where the group has committed, or where it is told to start. Polling thread only; blocks for seconds."""
 
-    def __init__(self, library: KafkaConsumer, start: Start, states: StateTopic) -> None:
+    def __init__(self, library: KafkaConsumer, start: Start) -> None:
         self._library = library
         self._start = start
-        self._states = states
 
     def where(self, partition: TopicPartition) -> tuple[int, str]:
-        """The offset, and what was kept with it. Raises SourceError, KafkaError."""
+        """The offset, and the metadata that was committed with it. Raises SourceError, KafkaError."""
         committed = self._library.committed(partition, metadata=True, timeout_ms=ASK_MS)
-        name = Lane(*partition).name
         if committed is not None:
-            return committed.offset, self._states.read(name, committed.metadata or "")
+            return committed.offset, committed.metadata or ""
         match self._start:
             case "earliest":
                 return self._library.beginning_offsets([partition], timeout_ms=ASK_MS)[partition], ""
             case "committed":
                 raise SourceError(
-                    f"{name}: the group has committed no offset, and start is `committed`; "
+                    f"{Lane(*partition).name}: the group has committed no offset, and start is `committed`; "
                     "use earliest, latest or a time"
                 )
             case int(at_ms):

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from pengi_stream.kafka.lane import Lane
+from pengi_stream.kafka.reading.kept import Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Assigned:
 
     lane: Lane
     offset: int
-    metadata: str
-    """As it was committed with the offset; empty: nothing was"""
+    kept: Kept
+    """With the offset, as it was committed"""
 
 
 @dataclass(frozen=True, slots=True)

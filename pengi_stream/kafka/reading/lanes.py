@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.reading.inbox import Arrival, Assigned, Lost, RawRecord, Records, Removed
+from pengi_stream.kafka.reading.kept import Kept
 from pengi_stream.protocols import Progress
 from pengi_stream.types import CommitPosition
 
@@ -35,9 +36,9 @@ class LaneReader(ABC, Generic[T]):
         """It is another worker's now."""
         return ()
 
-    def state(self, position: CommitPosition) -> str:  # noqa: ARG002
+    def kept(self, position: CommitPosition) -> Kept:  # noqa: ARG002
         """What is to be kept with the offset, so that another reads on from there as this one would."""
-        return ""
+        return Kept()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Reached:
 
     lane: Lane
     offset: int
-    state: str
+    kept: Kept
 
 
 class Lanes(Generic[T]):
@@ -87,7 +88,7 @@ class Lanes(Generic[T]):
             for position in positions:
                 lane, reader = self._readers.get(position.lane, (None, None))
                 if lane is not None and reader is not None and lane.assignment == position.assignment:
-                    found.append(Reached(lane, position.offset, reader.state(position)))
+                    found.append(Reached(lane, position.offset, reader.kept(position)))
         return found
 
     def revoke(self, lane: Lane) -> None:

@@ -57,6 +57,7 @@ class Membership:
         self._inbox = reads.inbox
         self._holdings = reads.holdings
         self._clock = reads.clock
+        self._metrics = reads.metrics
         self._woken = threading.Event()
         self.library = KafkaConsumer(**options.library_options())
         listener = Listener(self.library)
@@ -73,10 +74,10 @@ class Membership:
             self.library,
             listener,
             reads.holdings,
-            Beginning(self.library, options.start, reads.states),
+            Beginning(self.library, options.start),
             reads.inbox,
             self.commits,
-            reads.metrics,
+            reads.states,
         )
         self.lag = Lag(self.library, reads.holdings, reads.clock, reads.metrics)
         self._paused = False
@@ -102,7 +103,8 @@ class Membership:
                 raise
             log.warning("poll_failed", reason=repr(error))
         finish_join(self.library)
-        changed = self._assignment.settle()
+        if changed := self._assignment.settle():
+            self._metrics.rebalances.inc()
         for partition, records in found.items():
             self._hand_on(partition, records)
         self._control_flow(changed=changed)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import structlog
+
 from pengi_stream.clock import Clock, Deadline
 from pengi_stream.errors import AudioError, ConfigError
-from pengi_stream.kafka.lane import Lane, RecordPosition
+from pengi_stream.kafka.audio.partition import Counts
+from pengi_stream.kafka.audio.state import PartitionState, StateWriter, read_state
+from pengi_stream.kafka.lane import RecordPosition
 from pengi_stream.kafka.reading.inbox import Assigned, RawRecord
+from pengi_stream.kafka.reading.kept import Kept, StateError
 from pengi_stream.kafka.reading.lanes import LaneReader
 from pengi_stream.kafka.reading.options import ConsumerOptions
 from pengi_stream.kafka.reading.reader import GroupReader
@@ -15,8 +20,19 @@ from pengi_stream.kafka.windows.source_config import WindowsSourceConfig
 from pengi_stream.outcomes import WindowItem
 from pengi_stream.protocols import Context, WindowSource
 from pengi_stream.status import Status
-from pengi_stream.types import BadRecord, Stream, WindowShape
+from pengi_stream.types import (
+    BadRecord,
+    CommitPosition,
+    Resumed,
+    Revoked,
+    Stream,
+    StreamEnd,
+    StreamState,
+    WindowShape,
+)
 from pengi_stream.wire.windows import WindowRecord, from_record
+
+log = structlog.get_logger()
 
 NS_PER_MS = 1_000_000
 
@@ -24,7 +40,8 @@ NS_PER_MS = 1_000_000
 class WindowsSource(WindowSource):
     """Reads the partitions that its group gives it.
 
-    Each record is whole in itself, so that what a commit keeps is an offset: all before it is done.
+    Each record is whole in itself. A commit keeps, with the offset, how far each stream is done, and what the stages
+    behind the model know of it.
     """
 
     def __init__(self, config: WindowsSourceConfig, context: Context) -> None:
@@ -34,7 +51,7 @@ class WindowsSource(WindowSource):
         self._clock = context.clock
         self._reader = GroupReader(_options(config), self._open, context)
 
-    def windows(self) -> Iterator[WindowItem]:
+    def windows(self) -> Iterator[WindowItem | Resumed | Revoked]:
         return self._reader.items()
 
     def close(self) -> None:
@@ -47,16 +64,31 @@ class WindowsSource(WindowSource):
         return self._reader.status()
 
     def _open(self, assigned: Assigned) -> WindowLane:
-        return WindowLane(assigned.lane, self._shape, self._clock)
+        return WindowLane(assigned, self._shape, self._clock)
 
 
-class WindowLane(LaneReader[WindowItem]):
+class WindowLane(LaneReader[WindowItem | Resumed | Revoked]):
     """One partition of windows."""
 
-    def __init__(self, lane: Lane, shape: WindowShape, clock: Clock) -> None:
-        self._lane = lane
+    def __init__(self, assigned: Assigned, shape: WindowShape, clock: Clock) -> None:
+        self._lane = assigned.lane
+        self._offset = assigned.offset
         self._shape = shape
         self._clock = clock
+        self._writer = StateWriter()
+        self._resumed: Sequence[StreamState] = ()
+        try:
+            self._resumed = read_state(assigned.kept).done
+        except StateError as error:
+            log.warning("state_unreadable", partition=self._lane.name, reason=str(error))
+        self._streams = dict.fromkeys(done.stream for done in self._resumed)
+        """Those that go on"""
+
+    def begin(self) -> Iterator[Resumed]:
+        position = self._lane.position(self._offset)
+        log.info("partition_taken", partition=self._lane.name, offset=self._offset, streams=len(self._resumed))
+        for done in self._resumed:
+            yield Resumed(done.stream, done, position)
 
     def take(self, record: RawRecord) -> Sequence[WindowItem]:
         position = self._lane.position(record.offset)
@@ -71,10 +103,21 @@ class WindowLane(LaneReader[WindowItem]):
             )
         except AudioError as error:
             return [self._bad(record, position, error)]
+        if isinstance(found, StreamEnd):
+            self._streams.pop(found.stream, None)
+        else:
+            self._streams[found.stream] = None
         return [found]
 
     def lose(self, reason: str) -> Sequence[WindowItem]:
         return [BadRecord(Stream(self._lane.name), reason, time_ns=self._clock.utc_ns(), kept=True)]
+
+    def end(self) -> Iterator[Revoked]:
+        for stream in self._streams:
+            yield Revoked(stream, self._lane.position(0))
+
+    def kept(self, position: CommitPosition) -> Kept:
+        return self._writer.kept(PartitionState(Counts(), position.states), position.offset)
 
     def _bad(self, record: RawRecord, position: RecordPosition, error: AudioError) -> BadRecord:
         name = self._lane.name if record.key is None else record.key.decode("utf-8", "surrogateescape")
@@ -98,6 +141,7 @@ def _options(config: WindowsSourceConfig) -> ConsumerOptions:
         topics=config.topics,
         security=config.security,
         start=config.start,
+        state_topic=config.state_topic,
         buffer_bytes=round(config.buffer_mb * (1 << 20)),
         commit_interval_s=config.commit_interval_s,
         session_timeout_s=config.session_timeout_s,

@@ -33,6 +33,8 @@ class WindowsSourceConfig(WindowSourceConfig):
     max_poll_interval_s: float = Field(default=300, ge=1)
     give_up_after_s: float = Field(default=60, ge=0)
     """Without any broker for so long, the run ends."""
+    state_topic: TopicName = "pengi-stream-state"
+    """Compacted; made when what is known of a partition's streams is too large for an offset's metadata"""
     security: SecurityConfig = SecurityConfig()
 
     def build(self, context: Context) -> WindowsSource:

@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from pengi_stream.audio.pcm import AudioFormat
 from pengi_stream.engine.segment import WindowSpec
-from pengi_stream.engine.watermark import Watermark
+from pengi_stream.engine.watermark import Watermark, Work
 from pengi_stream.engine.windower import Windower
 from pengi_stream.kafka.audio.partition import Counts, PartitionStreams, StreamRules
-from pengi_stream.kafka.audio.state import PartitionState, decode_state, encode_state
+from pengi_stream.kafka.audio.state import PartitionState, StateWriter, read_state
 from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.reading.inbox import RawRecord
-from pengi_stream.types import Gap, Resumed, SourceItem, Window, WindowItem
+from pengi_stream.kafka.reading.kept import Kept
+from pengi_stream.outcomes import WindowItem
+from pengi_stream.types import Gap, Resumed, SourceItem, Window
 
 RATE, MODEL_RATE = 11_025, 16_000
 RULES = StreamRules(
@@ -85,7 +87,7 @@ class Committed:
     """What a broker keeps."""
 
     offset: int
-    metadata: str
+    kept: Kept
 
 
 class Worker:
@@ -94,10 +96,12 @@ class Worker:
     def __init__(self, committed: Committed | None, assignment: int) -> None:
         self.offset = committed.offset if committed else 0
         lane = Lane("p", 0, assignment)
-        state = decode_state(committed.metadata, self.offset) if committed else PartitionState(Counts())
+        state = read_state(committed.kept) if committed else PartitionState(Counts())
         self.streams = PartitionStreams(lane, RULES, state.counts)
+        self.writer = StateWriter()
         self.windower = Windower(SPEC)
         self.watermark = Watermark()
+        self.works: dict[int, Work] = {}
         for done in state.done:
             place = lane.position(self.offset)
             self.watermark.resumed(done, place)
@@ -108,16 +112,17 @@ class Worker:
             for out in self.windower.push(item, 0.0):
                 assert out.position is not None
                 first = out.first_sample if isinstance(out, Window) else None
-                self.watermark.opened(id(out), out.stream, out.position, first)
+                self.works[id(out)] = work = Work(len(self.works), 0, out.stream, out.position, first)
+                self.watermark.opened(work)
                 yield out
             self._read(item)
 
     def commit(self) -> Committed | None:
         for position in self.watermark.positions():
             state = PartitionState(self.streams.counts_before(position.offset), position.states)
-            text = encode_state(state, position.offset)
-            assert decode_state(text, position.offset).counts == state.counts
-            return Committed(position.offset, text)
+            kept = self.writer.kept(state, position.offset)
+            assert read_state(kept).counts == state.counts
+            return Committed(position.offset, kept)
         return None
 
     def _read(self, item: SourceItem) -> None:
@@ -155,7 +160,7 @@ def test_kills_change_nothing_and_what_is_done_is_not_done_again(
             pending += worker.take(record)
         chosen = in_order(pending, share)
         for out in chosen:
-            worker.watermark.done(id(out))
+            worker.watermark.done(worker.works[id(out)])
         durable += chosen
         committed = worker.commit() or committed
     by_facts = {facts(out): out for out in durable}
