@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from pengi_stream.cli.ran import Ran, RunError, ran_of
 from pengi_stream.config import PipelineConfig, ServerConfig, parse_config
-from pengi_stream.errors import PengiStreamError
 from pengi_stream.logging import configure_logging
 from pengi_stream.runtime.build import build_pipeline
 from pengi_stream.runtime.outlets import NamedSink
@@ -31,17 +31,17 @@ Model = Annotated[str, typer.Option("--model", help="mini, a checkpoint folder, 
 HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one window to the next.")]
 
 
-def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Outcome:
-    """Run `config` to its end; SIGTERM and SIGINT drain it. Raises PengiStreamError when something failed."""
+def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Ran:
+    """Run `config` to its end; SIGTERM and SIGINT drain it. Raises RunError when something was not done."""
     log_as(config)
     with _served(config.server) as watch:
         pipeline = build_pipeline(config, extra_sinks)
         watch(pipeline)
         with stopped_by_signals(pipeline):
-            outcome = pipeline.run()
-    if not outcome.ok:
-        raise PengiStreamError(describe(outcome))
-    return outcome
+            ran = ran_of(pipeline.run(), pipeline.metrics)
+    if not ran.outcome.ok:
+        raise RunError(describe(ran.outcome), ran)
+    return ran
 
 
 @contextmanager
