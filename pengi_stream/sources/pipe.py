@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from typing import Literal
 
+from pengi_stream.audio.headers import header_in, is_undecided
 from pengi_stream.audio.pcm import AudioFormat, decode_pcm
 from pengi_stream.audio.wav import WavHeader, parse_wav_header
 from pengi_stream.clock import Clock, SystemClock
@@ -68,12 +69,12 @@ class PipeSource:
     def _header(self) -> WavHeader | None:
         """How the audio is encoded; None when closed before that was known. Raises SourceError."""
         if self._config.audio is not None:
-            return WavHeader(self._config.audio, None)
+            return self._raw(self._config.audio)
         while True:
             try:
                 parsed = parse_wav_header(self._buffer)
             except AudioError as error:
-                raise SourceError(f"{self._stream.id}: {error}; say what raw audio is: `audio: {{...}}`") from error
+                raise SourceError(f"{self._stream.id}: {error}; {self._mend()}") from error
             if parsed is not None:
                 header, length = parsed
                 del self._buffer[:length]
@@ -82,6 +83,25 @@ class PipeSource:
                 raise SourceError(f"{self._stream.id}: found no audio, expected a WAV header, or set `audio: {{...}}`")
             if not self._read():
                 return None
+
+    def _raw(self, audio: AudioFormat) -> WavHeader | None:
+        """Samples as `audio` says, once it is sure that they are no file; None when closed before."""
+        while is_undecided(self._buffer) and not self._ended:
+            if not self._read():
+                return None
+        if kind := header_in(self._buffer):
+            raise SourceError(f"{self._stream.id}: found {kind} where `audio` says {audio.encoding}; {self._mend()}")
+        return WavHeader(audio, None)
+
+    def _mend(self) -> str:
+        """What to do about what came through the pipe."""
+        audio, kind = self._config.audio, header_in(self._buffer)
+        if kind == "WAV":
+            return "leave `audio` out, the header says it all"
+        if kind is None:
+            return "say what raw audio is: `audio: {...}`"
+        form = f"-f {audio.encoding} -ac {audio.channels} -ar {audio.sample_rate}" if audio else "-f wav"
+        return f"decode it: ffmpeg -loglevel error -i FILE {form} - | pengi-stream run ..."
 
     def _pcm(self, header: WavHeader, time: TimeMap) -> Iterator[Frame | BadRecord]:
         audio = header.audio

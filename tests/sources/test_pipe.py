@@ -161,6 +161,30 @@ def test_what_is_neither_described_nor_a_wav_ends_the_source_with_one_line(data:
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        ("WAV", "found WAV where `audio` says s16le; leave `audio` out"),
+        ("FLAC", "found FLAC where `audio` says s16le; decode it: ffmpeg -loglevel error -i FILE -f s16le -ac 1 -ar"),
+        ("OGG", "found Ogg"),
+        ("MP3", "found MP3"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 4_097], indirect=True)
+def test_a_file_where_raw_samples_were_promised_is_refused_with_the_line_that_helps(
+    container: str, words: str, piece: int
+) -> None:
+    subtype = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}.get(container, "PCM_16")
+    with _fed(_wav(1.0, subtype, container=container), piece) as fd, pytest.raises(SourceError) as raised:
+        list(PipeSource(_config(audio=RAW), fd).frames())
+    assert str(raised.value).startswith(f"stdin: {words}")
+
+
+def test_a_file_that_is_no_wav_is_named_where_nothing_was_promised() -> None:
+    with _fed(_wav(container="FLAC"), 1 << 16) as fd, pytest.raises(SourceError, match=r"ffmpeg .* -f wav -"):
+        list(PipeSource(_config(), fd).frames())
+
+
 def test_a_described_pipe_without_a_byte_is_an_empty_stream() -> None:
     (end,) = _items(b"", audio=RAW)
     assert isinstance(end, StreamEnd)
