@@ -15,6 +15,8 @@ MAGIC = {
     b"caff": "CAF",
     b"\x1aE\xdf\xa3": "WebM or Matroska",
 }
+FOREIGN_KINDS = ("MP4 or M4A", "AAC", "WebM or Matroska")
+"""Which we don't read"""
 MAGIC_BYTES = 8
 MP4_AT_4 = b"ftyp"
 FRAMES = 3  # so many in a row are no chance: samples look like the start of one in 2,048

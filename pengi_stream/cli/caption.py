@@ -14,7 +14,7 @@ from pengi_stream.cli.common import HopS, Labels, Model, Prompts, questions, qui
 from pengi_stream.cli.output import STDOUT, results_at
 from pengi_stream.cli.progress import progress_sinks
 from pengi_stream.errors import AudioError, ConfigError
-from pengi_stream.sources.file import find_files
+from pengi_stream.sources.found import find_files
 
 
 class Format(StrEnum):
@@ -43,7 +43,7 @@ def caption(  # noqa: PLR0913  the options of a command
 ) -> None:
     """Write down what can be heard in files."""
     kind = _kind(style, output)
-    inputs = find_files(paths)
+    inputs = find_files(paths).paths
     with results_at(output, kind, inputs, force=force) as place:
         sink = {"type": kind} if kind == CONSOLE else {"type": kind, "path": place}
         source = {"type": "file", "path": paths}
