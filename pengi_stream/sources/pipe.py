@@ -6,15 +6,16 @@ import os
 import select
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from pengi_stream.audio.headers import header_in, is_undecided
 from pengi_stream.audio.pcm import AudioFormat, decode_pcm
 from pengi_stream.audio.wav import WavHeader, parse_wav_header
-from pengi_stream.clock import Clock, SystemClock
+from pengi_stream.clock import Clock, SystemClock, rfc3339
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
-from pengi_stream.sources.times import EPOCH, PipeStartsAt, pipe_start_ns
+from pengi_stream.sources.times import EPOCH, NOW, PipeStartsAt, pipe_start_ns
 from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
 
 STDIN = 0
@@ -29,7 +30,10 @@ class PipeSourceConfig(SourceConfig):
     type: Literal["pipe"]
     audio: AudioFormat | None = None
     """How raw PCM is encoded; null: a WAV header says it"""
-    starts_at: PipeStartsAt = EPOCH
+    starts_at: PipeStartsAt | None = None
+    """Default: 1970, so that times read as offsets; `now` where it is live"""
+    ends: bool = False
+    """A live pipe that ends is a fault, unless this says that it may"""
     stream_id: str = "stdin"
 
     def build(self) -> PipeSource:
@@ -46,6 +50,7 @@ class PipeSource:
         self._stream = Stream(config.stream_id, live=config.live)
         self._buffer = bytearray()
         self._ended = False
+        self._heard_samples = 0
         self._closed = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
 
@@ -53,10 +58,16 @@ class PipeSource:
         header = self._header()
         if header is None:
             return
-        time = TimeMap(0, pipe_start_ns(self._config.starts_at, self._clock), header.audio.sample_rate)
+        starts_at = self._config.starts_at or (NOW if self._config.live else EPOCH)
+        start_ns = pipe_start_ns(starts_at, self._clock)
+        if starts_at == NOW:  # what comes next time is other audio, and has other ids
+            self._stream = replace(self._stream, session=rfc3339(start_ns))
+        time = TimeMap(0, start_ns, header.audio.sample_rate)
         yield from self._pcm(header, time)
-        if not self._closed.is_set():
-            yield StreamEnd(self._stream)
+        if self._closed.is_set():
+            return
+        yield StreamEnd(self._stream)
+        self._check_end()
 
     def commit(self, position: Position) -> None:
         """What came through a pipe cannot be read again."""
@@ -65,6 +76,14 @@ class PipeSource:
         if not self._closed.is_set():
             self._closed.set()
             os.write(self._wake_write, b"\0")
+
+    def _check_end(self) -> None:
+        """Raises SourceError where this is no way for a pipe to end."""
+        if not self._heard_samples:
+            raise SourceError(f"{self._stream.id}: ended without a sample; see what its writer says")
+        if self._config.live and not self._config.ends:
+            advice = "see what its writer says, or set `ends: true` where it may"
+            raise SourceError(f"{self._stream.id}: ended, though it is live; {advice}")
 
     def _header(self) -> WavHeader | None:
         """How the audio is encoded; None when closed before that was known. Raises SourceError."""
@@ -120,6 +139,7 @@ class PipeSource:
             if len(samples):
                 yield Frame(self._stream, first_sample, samples, audio.sample_rate, time)
                 first_sample += len(samples)
+                self._heard_samples = first_sample
             if torn or len(block) < wanted:
                 yield from self._ending(torn, left, len(block), time.at(first_sample))
                 return
