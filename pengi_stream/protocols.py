@@ -45,6 +45,15 @@ class AudioSource(Protocol):
         ...
 
 
+@runtime_checkable
+class EndingSource(AudioSource, Protocol):
+    """A source with an end, before which it may be closed."""
+
+    def left(self) -> str:
+        """What was not read of it, in a few words; empty where all was. Any thread, after `close`."""
+        ...
+
+
 class Progress(Protocol):
     """What a source may know of its own work. Any thread; does not block."""
 

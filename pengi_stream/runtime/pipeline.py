@@ -16,7 +16,7 @@ from pengi_stream.engine.gate import Gate
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import AudioLanguageModel, Measured, ReplayedSource, WindowSink, WindowSource
+from pengi_stream.protocols import AudioLanguageModel, EndingSource, Measured, ReplayedSource, WindowSink, WindowSource
 from pengi_stream.runtime.channel import Channel, DropOldest, Fifo
 from pengi_stream.runtime.forward import Forward
 from pengi_stream.runtime.health import health
@@ -84,7 +84,7 @@ class Pipeline:
             watcher.join(self._parts.drain_s)
         abandoned = self._abandon()
         self._finish_sources()
-        return Outcome(tuple(self._errors), self._dead_letters.unkept, abandoned)
+        return Outcome(tuple(self._errors), self._dead_letters.unkept, abandoned, self._unheard())
 
     def stop(self) -> None:
         """End the sources and drain what was heard, within `drain_s`. Returns at once."""
@@ -94,6 +94,11 @@ class Pipeline:
     def health(self) -> Health:
         """How its stages, sources and required sinks are now. Any thread; does not block."""
         return health(self._stages, [part.source for part in self._parts.sources], self._outlets)
+
+    def _unheard(self) -> tuple[str, ...]:
+        """What the sources that were stopped had left."""
+        sources = [part.source for part in self._parts.sources] if self._stopping.is_set() else []
+        return tuple(left for source in sources if isinstance(source, EndingSource) and (left := source.left()))
 
     def _finish_sources(self) -> None:
         deadline = Deadline(FINISH_S)
