@@ -22,10 +22,10 @@ from pengi_stream.cli import (
     schema,
     worker,
 )
+from pengi_stream.cli.ran import FAILED, RunError
 from pengi_stream.errors import ConfigError, PengiStreamError
 from pengi_stream.logging import configure_logging
 
-FAILED = 1
 WRONG_USAGE = 2
 
 
@@ -72,4 +72,10 @@ def main() -> None:
         known = isinstance(error, PengiStreamError)
         message = str(error) if known else f"internal error: {error!r}; --debug shows where"
         typer.echo(f"pengi-stream: {message}", err=True)
-        sys.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)
+        sys.exit(_status(error))
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, RunError):
+        return error.ran.status
+    return WRONG_USAGE if isinstance(error, ConfigError) else FAILED

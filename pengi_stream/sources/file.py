@@ -47,6 +47,8 @@ class FileSource:
         self._config = config
         self._clock = clock or SystemClock()
         self._closed = threading.Event()
+        self._left = "nothing was read"
+        self._behind = ""
 
     def frames(self) -> Iterator[SourceItem]:
         given = [self._config.path] if isinstance(self._config.path, str) else self._config.path
@@ -56,12 +58,21 @@ class FileSource:
             log.info("files_left_out", count=len(found.left_out), kinds=", ".join(found.kinds_left_out))
         if self._config.stream_id is not None and len(paths) > 1:
             raise SourceError(f"stream_id {self._config.stream_id!r} stands for {len(paths)} files; leave it out")
-        for path in paths:
+        for number, path in enumerate(paths, start=1):
+            self._behind = (
+                f"; {len(paths) - number} of {len(paths)} files were not begun" if number < len(paths) else ""
+            )
+            self._left = f"{path} was not begun{self._behind}"
             stream = Stream(self._config.stream_id or path, live=self._config.live)
             yield from self._file(Path(path), stream)
             if self._closed.is_set():
                 return
             yield StreamEnd(stream)
+        self._left = ""
+
+    def left(self) -> str:
+        """See `EndingSource.left`."""
+        return self._left
 
     def commit(self, position: Position) -> None:
         """Files have no positions: they are read from their start."""
@@ -93,5 +104,7 @@ class FileSource:
                 if self._closed.is_set():
                     return
                 yield frame
+                heard = f"{first_sample / file.sample_rate:.1f} of {file.duration_s:.1f} s"
+                self._left = f"{path} was heard up to {heard}{self._behind}"
         finally:
             file.close()

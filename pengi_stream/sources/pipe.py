@@ -50,7 +50,8 @@ class PipeSource:
         self._stream = Stream(config.stream_id, live=config.live)
         self._buffer = bytearray()
         self._ended = False
-        self._heard_samples = 0
+        self._whole = False
+        self._heard_s = 0.0
         self._closed = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
 
@@ -66,8 +67,13 @@ class PipeSource:
         yield from self._pcm(header, time)
         if self._closed.is_set():
             return
+        self._whole = True
         yield StreamEnd(self._stream)
         self._check_end()
+
+    def left(self) -> str:
+        """See `EndingSource.left`; a live pipe has no end."""
+        return "" if self._whole or self._config.live else f"{self._stream.id} was heard up to {self._heard_s:.1f} s"
 
     def commit(self, position: Position) -> None:
         """What came through a pipe cannot be read again."""
@@ -79,7 +85,7 @@ class PipeSource:
 
     def _check_end(self) -> None:
         """Raises SourceError where this is no way for a pipe to end."""
-        if not self._heard_samples:
+        if not self._heard_s:
             raise SourceError(f"{self._stream.id}: ended without a sample; see what its writer says")
         if self._config.live and not self._config.ends:
             advice = "see what its writer says, or set `ends: true` where it may"
@@ -139,7 +145,7 @@ class PipeSource:
             if len(samples):
                 yield Frame(self._stream, first_sample, samples, audio.sample_rate, time)
                 first_sample += len(samples)
-                self._heard_samples = first_sample
+                self._heard_s = first_sample / audio.sample_rate
             if torn or len(block) < wanted:
                 yield from self._ending(torn, left, len(block), time.at(first_sample))
                 return
