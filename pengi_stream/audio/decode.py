@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 from collections.abc import Iterator
@@ -152,7 +153,7 @@ def _open(path: Path) -> _ForwardFile:
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror or error}") from error
     try:
-        return _ForwardFile(path)
+        return _ForwardFile(os.fsencode(path))  # any name, in any locale
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a suffix that promises no header
         raise AudioError(f"{path}: {_unreadable(path, head)}") from error
 

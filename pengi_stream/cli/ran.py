@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pengi_stream.cli.process import OF_SIGNALS
 from pengi_stream.errors import PengiStreamError
 from pengi_stream.metrics import Metrics
 from pengi_stream.runtime.parts import Outcome
 
 FAILED = 1
-OF_SIGNALS = 128
 
 
 @dataclass(frozen=True, slots=True)
