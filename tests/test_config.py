@@ -151,6 +151,67 @@ def test_a_file_that_is_no_pipeline_is_named(tmp_path: Path, text: str) -> None:
         load_config(file, environment={})
 
 
+SYNTAX_ERRORS = [
+    "sinks: [{type: jsonl, password: hunter2",
+    "sinks:\n  - {type: jsonl, password: hunter2: x}\n",
+    "password: *hunter2\n",
+    "password: !hunter2\n",
+    "password: !hunter2 x\n",
+    "password: &hunter2 x\nother: &hunter2 y\n",
+    "password: @hunter2\n",
+    "password: %hunter2\n",
+    'password: "hunter2\n',
+    "password: hunter2\n bad\n: [",
+    "password: |hunter2\n",
+    "{password hunter2}",
+    "{hunter2 x: 1, hunter2 x: 2}",
+    "hunter2",
+    "\thunter2: x",
+    "hunter2\x00",
+]
+
+
+@pytest.mark.parametrize("text", SYNTAX_ERRORS)
+def test_nothing_of_a_file_with_a_syntax_error_is_quoted(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load_config(file, environment={})
+    assert "hunter2" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", SYNTAX_ERRORS)
+def test_nothing_of_a_wrong_value_in_the_environment_or_on_the_command_line_is_quoted(text: str) -> None:
+    for layers in ({"environment": {"PENGI_STREAM_SINKS": text}}, {"overrides": [f"sinks={text}"]}):
+        with pytest.raises(ConfigError) as error:
+            parsed(MINIMAL, **layers)
+        assert "hunter2" not in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        parsed(MINIMAL, overrides=["sinks.0.password:hunter2"])
+    assert "hunter2" not in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        parsed({**MINIMAL, "name": "hunter2"}, overrides=["name.x=1"])
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("server", ["https://user:hunter2@host", "user:hunter2@host:9092", "hunter2/x"])
+def test_an_address_with_a_password_in_it_is_not_quoted(server: str) -> None:
+    with pytest.raises(ConfigError, match="expected host:port") as error:
+        parsed({**MINIMAL, "sinks": [{**KAFKA, "topic": "a", "bootstrap_servers": [server]}]})
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text("sources: [{type: file, path: a}]\nsinks: [{type: console}]\nsinks: [{type: console}]\n")
+    with pytest.raises(ConfigError, match=r"line 3.*found the key 'sinks' a second time"):
+        load_config(file, environment={})
+    file.write_text("base: &base {type: file}\nsources: [{<<: *base, path: a}]\n")
+    with pytest.raises(ConfigError, match="unknown key 'base'"):  # merging is no repetition
+        load_config(file, environment={})
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml.*No such file"):
         load_config(tmp_path / "none.yaml")

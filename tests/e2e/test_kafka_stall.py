@@ -12,11 +12,11 @@ from kafka_worker import AUDIO, cut, not_committed, send, sound
 
 from pengi_stream.clock import SystemClock
 from pengi_stream.engine.segment import WindowSpec
+from pengi_stream.events import TextEvent
 from pengi_stream.kafka.audio.config import KafkaSourceConfig
+from pengi_stream.metrics import Metrics
 from pengi_stream.models.fake import FakeModel
 from pengi_stream.options import Prompt
-from pengi_stream.events import TextEvent
-from pengi_stream.metrics import Metrics
 from pengi_stream.protocols import AudioSource
 from pengi_stream.runtime.assembly import Assembly, AudioFeed
 from pengi_stream.runtime.pipeline import Pipeline

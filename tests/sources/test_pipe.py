@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,8 @@ def test_raw_audio_in_pieces_gives_the_frames_of_the_file(tmp_path: Path, piece:
 @given(st.integers(1, 20_000), st.integers(0, 6_000))
 def test_any_pieces_of_any_length_give_the_same_frames(piece: int, samples: int) -> None:
     data = _wav(samples / 16_000)[44:]
-    _assert_same_audio(_items(data, max(piece, len(data) // 50), audio=RAW), _items(data, audio=RAW))
+    if samples:
+        _assert_same_audio(_items(data, max(piece, len(data) // 50), audio=RAW), _items(data, audio=RAW))
 
 
 @pytest.mark.parametrize("subtype", SUBTYPES)
@@ -161,9 +163,55 @@ def test_what_is_neither_described_nor_a_wav_ends_the_source_with_one_line(data:
     assert "\n" not in str(raised.value)
 
 
-def test_a_described_pipe_without_a_byte_is_an_empty_stream() -> None:
-    (end,) = _items(b"", audio=RAW)
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        ("WAV", "found WAV where `audio` says s16le; leave `audio` out"),
+        ("FLAC", "found FLAC where `audio` says s16le; decode it: ffmpeg -loglevel error -i FILE -f s16le -ac 1 -ar"),
+        ("OGG", "found Ogg"),
+        ("MP3", "found MP3"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 4_097], indirect=True)
+def test_a_file_where_raw_samples_were_promised_is_refused_with_the_line_that_helps(
+    container: str, words: str, piece: int
+) -> None:
+    subtype = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}.get(container, "PCM_16")
+    with _fed(_wav(1.0, subtype, container=container), piece) as fd, pytest.raises(SourceError) as raised:
+        list(PipeSource(_config(audio=RAW), fd).frames())
+    assert str(raised.value).startswith(f"stdin: {words}")
+
+
+def test_a_file_that_is_no_wav_is_named_where_nothing_was_promised() -> None:
+    with _fed(_wav(container="FLAC"), 1 << 16) as fd, pytest.raises(SourceError, match=r"ffmpeg .* -f wav -"):
+        list(PipeSource(_config(), fd).frames())
+
+
+@pytest.mark.parametrize("keys", [{}, {"live": True}, {"live": True, "ends": True}])
+def test_a_pipe_that_ends_without_a_sample_is_a_fault(keys: dict[str, object]) -> None:
+    with _fed(b"", 1 << 16) as fd, pytest.raises(SourceError, match="stdin: ended without a sample"):
+        list(PipeSource(_config(audio=RAW, **keys), fd).frames())
+
+
+def test_a_live_pipe_that_ends_is_a_fault_once_all_of_it_was_heard() -> None:
+    with _fed(_wav(0.25), 1 << 16) as fd:
+        items = PipeSource(_config(live=True), fd).frames()
+        *frames, end = islice(items, 4)
+        with pytest.raises(SourceError, match=r"ended, though it is live.* `ends: true`"):
+            next(items)
+    assert sum(len(frame.samples) for frame in frames if isinstance(frame, Frame)) == 4_000
     assert isinstance(end, StreamEnd)
+    assert isinstance(_items(_wav(0.25), live=True, ends=True)[-1], StreamEnd)
+
+
+def test_a_live_pipe_begins_now_and_another_in_1970() -> None:
+    for live, start_ns in ((True, 5 * NS_PER_S), (False, 0)):
+        with _fed(_wav(), 1 << 16) as fd:
+            clock = FakeClock(utc_ns=5 * NS_PER_S)
+            first, *_ = PipeSource(_config(live=live, ends=True), fd, clock).frames()
+        assert isinstance(first, Frame)
+        assert first.time.at(0) == start_ns
+        assert first.stream.session == ("1970-01-01T00:00:05.000Z" if live else "")
 
 
 @pytest.mark.parametrize("starts_at", ["mtime", "%Y%m%d", "yesterday"])
@@ -174,7 +222,7 @@ def test_a_pipe_has_no_file_to_take_its_start_from(starts_at: str) -> None:
 
 def test_a_pipe_starts_when_it_is_told_to_and_carries_its_name() -> None:
     with _fed(_wav(), 1 << 16) as fd:
-        config = _config(starts_at="now", stream_id="kitchen", live=True)
+        config = _config(starts_at="now", stream_id="kitchen", live=True, ends=True)
         first, *_ = PipeSource(config, fd, FakeClock(utc_ns=5 * NS_PER_S)).frames()
     assert isinstance(first, Frame)
     assert first.time.at(0) == 5 * NS_PER_S
