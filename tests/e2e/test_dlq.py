@@ -11,9 +11,11 @@ from pengi_stream.clock import Deadline
 from pengi_stream.kafka.client.producer import Record
 from pengi_stream.kafka.client.reader import read_topic
 from pengi_stream.kafka.dead_letters import KafkaDeadLettersConfig
+from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.protocols import DeadLetterSink
 from pengi_stream.sinks.dead_letters import JsonlDeadLettersConfig
+from pengi_stream.testing import context
 from pengi_stream.types import BadRecord, Stream
 
 HEADERS = (("content-type", b"audio/wav"), ("x", b"\xff"))
