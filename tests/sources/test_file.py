@@ -13,7 +13,7 @@ from pengi_stream.clock import parse_rfc3339
 from pengi_stream.errors import SourceError
 from pengi_stream.sources.file import FileSource, FileSourceConfig
 from pengi_stream.sources.found import find_files
-from pengi_stream.testing import FakeClock, check_source
+from pengi_stream.testing import FakeClock, check_source, context
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, SourceItem, StreamEnd
 
 MTIME_NS = 1_769_857_200_123_456_789
@@ -31,7 +31,7 @@ def _config(path: object, **keys: object) -> FileSourceConfig:
 
 
 def _items(path: object, **keys: object) -> list[SourceItem]:
-    return list(check_source(_config(path, **keys).build()))
+    return list(check_source(_config(path, **keys)))
 
 
 def _ended(items: list[SourceItem]) -> list[str]:
@@ -263,7 +263,7 @@ def test_one_file_may_be_named_by_the_user(tmp_path: Path) -> None:
 def test_one_name_for_two_files_is_refused(tmp_path: Path) -> None:
     _write(tmp_path / "a.wav"), _write(tmp_path / "b.wav")
     with pytest.raises(SourceError, match="stream_id 'kitchen' stands for 2 files"):
-        list(_config(str(tmp_path), stream_id="kitchen").build().frames())
+        list(_config(str(tmp_path), stream_id="kitchen").build(context()).frames())
 
 
 class _SteppedEvent(threading.Event):
@@ -301,6 +301,6 @@ def test_in_real_time_the_frames_are_the_same(tmp_path: Path) -> None:
 
 def test_close_frees_a_source_that_waits_for_its_time(tmp_path: Path) -> None:
     """The clock stands still and each frame is due a tenth of a second later, so it would take a minute."""
-    source = FileSource(_config(str(_write(tmp_path / "a.wav", 60)), realtime=True), FakeClock())
-    items = check_source(source, close_after=1, timeout_s=5)
+    config = _config(str(_write(tmp_path / "a.wav", 60)), realtime=True)
+    items = check_source(config, close_after=1, timeout_s=5, within=context(clock=FakeClock()))
     assert len(items) < 20

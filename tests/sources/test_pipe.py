@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from given import GivenSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pengi_stream.clock import SystemClock
 from pengi_stream.errors import SourceError
 from pengi_stream.sources.file import FileSourceConfig
 from pengi_stream.sources.pipe import PipeSource, PipeSourceConfig
-from pengi_stream.testing import FakeClock, check_source
+from pengi_stream.testing import FakeClock, check_source, context
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, SourceItem, StreamEnd
 
 RAW = {"encoding": "s16le", "sample_rate": 16_000, "channels": 1}
@@ -59,7 +61,7 @@ def _config(**keys: object) -> PipeSourceConfig:
 
 def _items(data: bytes, piece: int = 1 << 16, **keys: object) -> list[SourceItem]:
     with _fed(data, piece) as fd:
-        return list(check_source(PipeSource(_config(**keys), fd)))
+        return list(check_source(GivenSource(part=PipeSource(_config(**keys), fd, SystemClock()))))
 
 
 def _wav(seconds: float = 0.25, subtype: str = "PCM_16", channels: int = 1, container: str = "WAV") -> bytes:
@@ -89,7 +91,7 @@ def _assert_same_audio(items: list[SourceItem], expected: list[SourceItem]) -> N
 def _items_of_file(tmp_path: Path, wav: bytes) -> list[SourceItem]:
     path = tmp_path / "same.wav"
     path.write_bytes(wav)
-    return list(FileSourceConfig(type="file", path=str(path)).build().frames())
+    return list(FileSourceConfig(type="file", path=str(path)).build(context()).frames())
 
 
 @pytest.mark.parametrize("piece", [1, 7, 4_097], indirect=True)
@@ -157,7 +159,7 @@ def test_a_wav_whose_length_tears_a_sample_says_so() -> None:
 @pytest.mark.parametrize("data", [b"", b"RIF", b"\x01\x02" * 4_000, b"Dear diary, today", _wav()[:30]])
 def test_what_is_neither_described_nor_a_wav_ends_the_source_with_one_line(data: bytes) -> None:
     with _fed(data, 1 << 16) as fd, pytest.raises(SourceError) as raised:
-        list(PipeSource(_config(), fd).frames())
+        list(PipeSource(_config(), fd, SystemClock()).frames())
     assert str(raised.value).startswith("stdin: found")
     assert "audio: {" in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -242,7 +244,7 @@ def test_close_frees_a_pipe_that_waits_for_bytes(already: bytes, monkeypatch: py
         return real_select(*fds)
 
     monkeypatch.setattr(select, "select", watched_select)
-    source = PipeSource(_config(), read_fd)
+    source = PipeSource(_config(), read_fd, SystemClock())
     reader = threading.Thread(target=lambda: list(source.frames()), daemon=True)
     reader.start()
     assert waits.wait(timeout=5)
@@ -256,7 +258,7 @@ def test_close_frees_a_pipe_that_waits_for_bytes(already: bytes, monkeypatch: py
 
 def test_a_pipe_that_was_closed_before_gives_nothing() -> None:
     with _fed(_wav(), 1 << 16) as fd:
-        source = PipeSource(_config(), fd)
+        source = PipeSource(_config(), fd, SystemClock())
         source.close()
         source.close()
         assert not list(source.frames())
@@ -266,6 +268,6 @@ def test_a_descriptor_that_cannot_be_read_ends_the_source_with_one_line(tmp_path
     fd = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(SourceError, match="stdin: cannot be read: Is a directory"):
-            list(PipeSource(_config(audio=RAW), fd).frames())
+            list(PipeSource(_config(audio=RAW), fd, SystemClock()).frames())
     finally:
         os.close(fd)
