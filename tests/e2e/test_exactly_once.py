@@ -184,6 +184,7 @@ def nothing_is_open(kafka: Kafka, topic: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_workers_that_are_killed_leave_each_event_and_each_dead_letter_once(trial: Trial) -> None:
+    trial.kafka.needs("handing over of partitions")
     seed = random.randrange(1_000_000)
     moments = random.Random(seed)
 

@@ -57,6 +57,7 @@ def works(group: Workers, number: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(PATIENCE_S)
 def test_a_worker_that_is_killed_at_any_moment_changes_no_event(kafka: Kafka, tmp_path: Path) -> None:
+    kafka.needs("handing over of partitions")
     moments = random.Random(7)
     topic = kafka.new_topic(4)
     records = streams(RECORDS)
@@ -80,6 +81,7 @@ def test_a_worker_that_is_killed_at_any_moment_changes_no_event(kafka: Kafka, tm
 def test_workers_that_join_and_leave_lose_nothing_and_keep_the_order_of_each_stream(
     kafka: Kafka, tmp_path: Path
 ) -> None:
+    kafka.needs("handing over of partitions")
     topic = kafka.new_topic(6)
     records = streams(320)
     with workers(kafka, tmp_path, topic) as group, sending(kafka, topic, records, a_second=25) as feed:

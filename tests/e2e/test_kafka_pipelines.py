@@ -36,6 +36,7 @@ def places(kafka: Kafka, audio: str, topic: str, port: int) -> list[str]:
     return [
         f"sources.0.bootstrap_servers={kafka.bootstrap}",
         f"sources.0.topics=[{audio}]",
+        f"sources.0.group_id={audio}",
         f"sinks.0.bootstrap_servers={kafka.bootstrap}",
         f"sinks.0.topic={topic}",
         f"dead_letters.topic={kafka.new_topic()}",

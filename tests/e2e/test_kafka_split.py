@@ -177,6 +177,7 @@ def said(event: dict[str, Any]) -> dict[str, object]:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_halves_that_are_killed_at_any_moment_change_no_event(kafka: Kafka, tmp_path: Path) -> None:
+    kafka.needs("handing over of partitions")
     moments = random.Random(3)
     audio = kafka.new_topic(3)
     records = devices(6, 42)
