@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from containers import container
@@ -86,6 +86,6 @@ def _without_place(part: object) -> object:
 
 def _status(url: str) -> int:
     try:
-        return httpx.get(url).status_code
-    except httpx.ConnectError:
+        return httpx2.get(url).status_code
+    except httpx2.ConnectError:
         return 0
