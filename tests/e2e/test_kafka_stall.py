@@ -56,6 +56,7 @@ def running(pipeline: Pipeline) -> Iterator[None]:
 def test_a_model_that_stalls_longer_than_the_poll_interval_loses_nothing_and_stays_in_the_group(
     kafka: Kafka, tmp_path: Path
 ) -> None:
+    kafka.needs("bound of fetches")
     topic = kafka.new_topic(2)
     seconds = 200.0
     for stream in range(3):
