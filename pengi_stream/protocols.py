@@ -85,6 +85,11 @@ class Source(ABC):
     def finish(self, deadline: Deadline) -> None:  # noqa: B027
         """Nothing more will be done: commit the last of it and let go. Blocks; raises nothing. Any number of times."""
 
+    def left(self) -> str:
+        """What was not read of a source that has an end, in a few words, once it was closed; empty where all was, and
+        where there is no end. Any thread."""
+        return ""
+
     def status(self) -> Status:
         """How it is while it is read, and what it waits for. Any thread; does not block."""
         return Status("running")

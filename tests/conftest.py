@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import kafka_cluster
@@ -13,9 +13,18 @@ from hypothesis import settings
 from kafka_cluster import Kafka, OwnCluster, own_cluster
 from kafka_elsewhere import kafka_elsewhere
 from pulse import Pulse, missing_parts, running_pulse
+from untested import untested
 
 settings.register_profile("untimed", deadline=None)  # how busy a machine is says nothing about the code
 settings.load_profile("untimed")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+    """The last line but one says what was not tested, and why."""
+    yield
+    if skipped := terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line(f"not tested: {untested(skipped)}")
 
 
 @pytest.fixture(autouse=True)

@@ -14,5 +14,5 @@ def device_or_skip(name: str) -> torch.device:
     device = torch.device(name)
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if device.type == "cuda" and (device.index or 0) >= count:
-        pytest.skip(f"{name} is needed, {count} CUDA devices were found")
+        pytest.skip(f"{name} is needed, {count} NVIDIA GPUs were found" if count else "no NVIDIA GPU")
     return device

@@ -75,4 +75,4 @@ def running_pulse(home: Path) -> Iterator[Pulse]:
     server = Pulse(env)
     server.run("pulseaudio", "-n", "-F", str(home / "default.pa"), "--daemonize=yes", "--exit-idle-time=60")
     yield server
-    server.run("pactl", "exit")
+    subprocess.run(["pactl", "exit"], env=env, capture_output=True, check=False)  # an idle one has gone by itself

@@ -9,9 +9,10 @@ from jsonschema import validate
 
 from pengi_stream.config import PipelineConfig, json_schema, load_config, parse_config
 from pengi_stream.errors import ConfigError
-from pengi_stream.kafka.config import share_cluster
+from pengi_stream.kafka.dead_letters import KafkaDeadLettersConfig
 from pengi_stream.options import DecodingOptions
 
+FILE = {"type": "file", "path": "a.wav"}
 MINIMAL = {"model": {"type": "fake"}, "sources": [{"type": "file", "path": "a.wav"}]}
 
 
@@ -98,7 +99,26 @@ def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
         ({"prompts": [{"id": "a", "task": "classify"}]}, ["classify", "labels"]),
         ({"prompts": [{"id": "a", "task": "events", "labels": ["dog", " "]}]}, ["prompts.0", "empty label"]),
         ({"prompts": [{"id": "a", "task": "events", "labels": ["x", "x"]}]}, ["prompts.0", "a label twice"]),
-        ({"delivery": {"guarantee": "exactly_once"}}, ["exactly_once", "Kafka", "console, file"]),
+        (
+            {"delivery": {"guarantee": "exactly_once"}},
+            ["delivery.guarantee: exactly_once needs a Kafka source, and Kafka sinks and dead letters", "found file"],
+        ),
+        (
+            exactly_once(sinks=[{"type": "console"}]),
+            ["exactly_once needs a Kafka source, and Kafka sinks and dead letters", "found console"],
+        ),
+        (
+            exactly_once(sources=[{**KAFKA, "topics": [topic], "group_id": "g", "name": topic} for topic in "ab"]),
+            ["delivery.guarantee: exactly_once needs one source", "found 2 and 1"],
+        ),
+        ({"sources": [{**FILE, "name": "yard"}, {**FILE, "name": "yard"}]}, ["names of sources", "found twice: yard"]),
+        ({"sinks": [{"type": "console", "name": "x"}] * 2}, ["names of sinks must differ", "found twice: x"]),
+        ({"sources": [{**FILE, "name": "back yard"}]}, ["sources.0.name"]),
+        ({"sinks": [{"type": "console", "name": ""}]}, ["sinks.0.name"]),
+        (
+            {"sinks": [{"type": "console"}, {**KAFKA, "type": "windows", "topic": "w"}]},
+            ["sinks take either windows or events, found console, windows"],
+        ),
         (
             exactly_once(dead_letters={"type": "jsonl", "path": "dead"}),
             ["exactly_once needs a Kafka source, and Kafka sinks and dead letters", "found jsonl"],
@@ -151,6 +171,67 @@ def test_a_file_that_is_no_pipeline_is_named(tmp_path: Path, text: str) -> None:
         load_config(file, environment={})
 
 
+SYNTAX_ERRORS = [
+    "sinks: [{type: jsonl, password: hunter2",
+    "sinks:\n  - {type: jsonl, password: hunter2: x}\n",
+    "password: *hunter2\n",
+    "password: !hunter2\n",
+    "password: !hunter2 x\n",
+    "password: &hunter2 x\nother: &hunter2 y\n",
+    "password: @hunter2\n",
+    "password: %hunter2\n",
+    'password: "hunter2\n',
+    "password: hunter2\n bad\n: [",
+    "password: |hunter2\n",
+    "{password hunter2}",
+    "{hunter2 x: 1, hunter2 x: 2}",
+    "hunter2",
+    "\thunter2: x",
+    "hunter2\x00",
+]
+
+
+@pytest.mark.parametrize("text", SYNTAX_ERRORS)
+def test_nothing_of_a_file_with_a_syntax_error_is_quoted(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        load_config(file, environment={})
+    assert "hunter2" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", SYNTAX_ERRORS)
+def test_nothing_of_a_wrong_value_in_the_environment_or_on_the_command_line_is_quoted(text: str) -> None:
+    for layers in ({"environment": {"PENGI_STREAM_SINKS": text}}, {"overrides": [f"sinks={text}"]}):
+        with pytest.raises(ConfigError) as error:
+            parsed(MINIMAL, **layers)
+        assert "hunter2" not in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        parsed(MINIMAL, overrides=["sinks.0.password:hunter2"])
+    assert "hunter2" not in str(error.value)
+    with pytest.raises(ConfigError) as error:
+        parsed({**MINIMAL, "name": "hunter2"}, overrides=["name.x=1"])
+    assert "hunter2" not in str(error.value)
+
+
+@pytest.mark.parametrize("server", ["https://user:hunter2@host", "user:hunter2@host:9092", "hunter2/x"])
+def test_an_address_with_a_password_in_it_is_not_quoted(server: str) -> None:
+    with pytest.raises(ConfigError, match="expected host:port") as error:
+        parsed({**MINIMAL, "sinks": [{**KAFKA, "topic": "a", "bootstrap_servers": [server]}]})
+    assert "hunter2" not in str(error.value)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    file.write_text("sources: [{type: file, path: a}]\nsinks: [{type: console}]\nsinks: [{type: console}]\n")
+    with pytest.raises(ConfigError, match=r"line 3.*found the key 'sinks' a second time"):
+        load_config(file, environment={})
+    file.write_text("base: &base {type: file}\nsources: [{<<: *base, path: a}]\n")
+    with pytest.raises(ConfigError, match="unknown key 'base'"):  # merging is no repetition
+        load_config(file, environment={})
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"none\.yaml.*No such file"):
         load_config(tmp_path / "none.yaml")
@@ -162,16 +243,54 @@ def test_the_schema_accepts_what_the_parser_accepts() -> None:
     assert "starts_at" in str(schema["properties"]["sources"])
 
 
-def test_dead_letters_in_kafka_are_on_the_cluster_of_the_source_unless_they_say_where() -> None:
-    tls = {"protocol": "SSL"}
-    source = {"type": "kafka", "bootstrap_servers": ["a:9092"], "security": tls}
+def test_dead_letters_in_kafka_are_on_the_cluster_of_the_source_unless_they_say_where(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.write_text("a certificate")
+    tls = {"protocol": "SSL", "ca_file": str(authority)}
+    source = {**KAFKA, "topics": ["audio"], "group_id": "g", "security": tls}
     letters = {"type": "kafka", "topic": "dead"}
-    assert share_cluster({"sources": [{"type": "file"}, source], "dead_letters": letters})["dead_letters"] == {
-        **letters, "bootstrap_servers": ["a:9092"], "security": tls,
-    }  # fmt: skip
-    elsewhere = {**letters, "bootstrap_servers": ["b:9092"]}
-    assert share_cluster({"sources": [source], "dead_letters": elsewhere})["dead_letters"] == elsewhere
-    assert share_cluster({"sources": [{"type": "file"}], "dead_letters": letters})["dead_letters"] == letters
+
+    def found(*sources: object, **keys: object) -> tuple[object, object]:
+        config = parsed({"sources": sources, "dead_letters": {**letters, **keys}}).dead_letters
+        assert isinstance(config, KafkaDeadLettersConfig)
+        return config.bootstrap_servers, config.security.protocol
+
+    assert found(FILE, source) == (("a:9092",), "SSL")
+    assert found(source, security={"protocol": "PLAINTEXT"}) == (("a:9092",), "PLAINTEXT")
+    assert found(source, bootstrap_servers=["b:9092"]) == (("b:9092",), "PLAINTEXT")
+    assert found(FILE, bootstrap_servers=["b:9092"]) == (("b:9092",), "PLAINTEXT")
+
+
+@pytest.mark.parametrize(
+    ("parts", "names"),
+    [
+        ([FILE], ["file"]),
+        ([FILE, FILE], ["file-1", "file-2"]),
+        ([FILE, {"type": "synthetic"}], ["file", "synthetic"]),
+        ([{**FILE, "name": "yard"}, FILE], ["yard", "file"]),
+        ([{**FILE, "name": "yard"}, FILE, FILE], ["yard", "file-1", "file-2"]),
+    ],
+    ids=str,
+)
+def test_a_source_is_called_as_the_file_says_or_by_its_type(parts: list[object], names: list[str]) -> None:
+    assert parsed({**MINIMAL, "sources": parts}).source_names == names
+
+
+def test_a_name_that_a_type_gave_clashes_with_the_same_name_that_was_given() -> None:
+    with pytest.raises(ConfigError, match="names of sources must differ; found twice: file-1"):
+        parsed({**MINIMAL, "sources": [{**FILE, "name": "file-1"}, FILE, FILE]})
+
+
+def test_sinks_have_names_too_and_a_name_may_be_overridden() -> None:
+    sinks = [{"type": "console"}, {"type": "jsonl", "path": "x", "name": "archive"}, {"type": "jsonl", "path": "y"}]
+    assert parsed({**MINIMAL, "sinks": sinks}).sink_names == ["console", "archive", "jsonl"]
+    assert parsed({**MINIMAL, "sinks": sinks}, overrides=["sinks.2.name=copy"]).sink_names[2] == "copy"
+
+
+def test_a_prompt_may_be_told_to_give_only_changes() -> None:
+    prompts = [{"id": "a", "task": "tags", "only_changes": True}, {"id": "b", "task": "tags"}]
+    found = parsed({**MINIMAL, "prompts": prompts}).prompts
+    assert [prompt.build().only_changes for prompt in found] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ Audio = AudioInput | Sequence[AudioInput]
 """One recording, or a batch of them"""
 
 MAX_CHANNELS = 256
+LOUDEST = 32.0
+"""Floats go a little beyond 1 where a recording was too loud; 30 dB beyond, they are integers under another name"""
 
 
 def recordings(audio: Audio) -> list[AudioInput]:
@@ -87,4 +89,9 @@ def _checked(name: str, recording: object) -> Samples:
         raise AudioError(f"{name}: found the shape {recording.shape}, expected samples (time,) or (time, channels)")
     if recording.ndim == 2 and recording.shape[1] > MAX_CHANNELS:
         raise AudioError(f"{name}: found the shape {recording.shape}, expected (time, channels); transpose it")
+    peak = np.max(np.abs(recording), where=np.isfinite(recording), initial=0)
+    if peak > LOUDEST:
+        raise AudioError(
+            f"{name}: found samples up to {peak:g}, expected floats in [-1, 1]; divide integers of 16 bits by 32768"
+        )
     return np.asarray(recording, np.float32).reshape(len(recording), -1)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import soundfile
 
-from pengi_stream.audio.decode import OGG_PAGE_BYTES, is_cut
+from pengi_stream.audio.decode import OGG_PAGE_BYTES, is_cut, is_short
 from pengi_stream.audio.pcm import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from pengi_stream.errors import AudioError
 from pengi_stream.types import Samples
@@ -37,13 +37,13 @@ def decode_container(data: bytes, container: Container, max_s: float) -> tuple[S
                 raise AudioError(f"found a sample rate of {rate} Hz, expected {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE}")
             most = int(max_s * rate)
             samples: Samples = file.read(most + 1, dtype="float32", always_2d=True)
-            promised = file.frames
+            short = is_short(len(samples), file.frames, file.subtype)
     except (soundfile.LibsndfileError, TypeError) as error:
         raise AudioError(f"found {len(data)} bytes that are no {container} audio, or damaged") from error
     if len(samples) > most:
         raise AudioError(f"found more than {max_s:g} s of audio, expected at most that")
     if len(samples) == 0:
         raise AudioError(f"found {container} audio without samples")
-    if len(samples) < promised or is_cut(data[:8], data[-OGG_PAGE_BYTES:], len(data)):
+    if short or is_cut(data[:8], data[-OGG_PAGE_BYTES:], len(data)):
         raise AudioError(f"truncated: found {len(samples) / rate:.2f} s of {container} audio, expected more")
     return samples, rate

@@ -1,5 +1,15 @@
 """The command `pengi-stream`: one file a command."""
 
-from pengi_stream.cli.app import main
+from __future__ import annotations
+
+from pengi_stream.cli.process import prepare
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Entry point of the command line."""
+    prepare()
+    from pengi_stream.cli.app import run_command  # half a second, in which Ctrl-C may come
+
+    run_command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from typing import Annotated
 
@@ -22,11 +23,12 @@ from pengi_stream.cli import (
     schema,
     worker,
 )
+from pengi_stream.cli.ran import FAILED, RunError
 from pengi_stream.errors import ConfigError, PengiStreamError
 from pengi_stream.logging import configure_logging
 
-FAILED = 1
 WRONG_USAGE = 2
+UNWRITABLE = (errno.EBADF, errno.ENOSPC, errno.EIO)
 
 
 SWITCH_S = 1e-4  # the model's thread leaves the interpreter at each operation; it is not to wait 5 ms to have it back
@@ -63,15 +65,27 @@ app.command("train", context_settings=lab.PASS_ALL)(lab.train)
 app.command("worker")(worker.worker)
 
 
-def main() -> None:
-    """Entry point of the command line. Errors are one line on stderr; `--debug` shows the traceback instead."""
+def run_command() -> None:
+    """Do what the command line says. Errors are one line on stderr; `--debug` shows the traceback instead."""
     sys.setswitchinterval(SWITCH_S)
     try:
         app()
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        known = isinstance(error, PengiStreamError)
-        message = str(error) if known else f"internal error: {error!r}; --debug shows where"
-        typer.echo(f"pengi-stream: {message}", err=True)
-        sys.exit(WRONG_USAGE if isinstance(error, ConfigError) else FAILED)
+        typer.echo(f"pengi-stream: {_message(error)}", err=True)
+        sys.exit(_status(error))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, PengiStreamError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+        return f"stdout: cannot be written: {error.strerror}"
+    return f"internal error: {error!r}; --debug shows where"
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, RunError):
+        return error.ran.status
+    return WRONG_USAGE if isinstance(error, ConfigError) else FAILED

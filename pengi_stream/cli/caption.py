@@ -5,15 +5,16 @@ from __future__ import annotations
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pengi_stream.audio.decode import duration_s
 from pengi_stream.cli.common import HopS, Labels, Model, Prompts, questions, quick_config, run_pipeline
+from pengi_stream.cli.output import STDOUT, results_at
 from pengi_stream.cli.progress import progress_sinks
-from pengi_stream.errors import AudioError
-from pengi_stream.sources.file import find_files
+from pengi_stream.errors import AudioError, ConfigError
+from pengi_stream.sources.found import find_files
 
 
 class Format(StrEnum):
@@ -23,7 +24,12 @@ class Format(StrEnum):
     csv = "csv"
 
 
-def caption(
+CONSOLE = "console"
+SUFFIXES = {".jsonl": Format.jsonl, ".ndjson": Format.jsonl, ".csv": Format.csv}
+
+
+def caption(  # noqa: PLR0913  the options of a command
+    *,
     paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, folders or globs.")],
     prompt: Prompts = None,
     labels: Labels = None,
@@ -32,29 +38,36 @@ def caption(
     style: Annotated[
         Format | None, typer.Option("--format", help="Default: lines to read; with --output, by its suffix.")
     ] = None,
-    output: Annotated[str, typer.Option("--output", help="A file, which is replaced, or - for stdout.")] = "-",
+    output: Annotated[str, typer.Option("--output", help="A .jsonl or .csv file; -: stdout.")] = "-",
+    force: Annotated[bool, typer.Option("--force", help="Replace what --output is, whatever it holds.")] = False,
 ) -> None:
     """Write down what can be heard in files."""
-    source = {"type": "file", "path": paths}
-    config = quick_config("caption", model, source, _sink(style, output), questions(prompt, labels), hop_s)
-    if output != "-" and Path(output).is_file():
-        Path(output).unlink()
-    with progress_sinks(_total_s(paths)) as extra_sinks:
-        run_pipeline(config, extra_sinks)
+    kind = _kind(style, output)
+    inputs = find_files(paths).paths
+    with results_at(output, kind, inputs, force=force) as place:
+        sink = {"type": kind} if kind == CONSOLE else {"type": kind, "path": place}
+        source = {"type": "file", "path": paths}
+        config = quick_config("caption", model, source, sink, questions(prompt, labels), hop_s)
+        with progress_sinks(_total_s(inputs)) as extra_sinks:
+            run_pipeline(config, extra_sinks)
 
 
-def _total_s(paths: list[str]) -> float:
+def _total_s(files: list[str]) -> float:
     """Seconds of audio in all files that can be read."""
     total_s = 0.0
-    for path in find_files(paths):
+    for path in files:
         with suppress(AudioError):  # the run reports it
             total_s += duration_s(Path(path))
     return total_s
 
 
-def _sink(style: Format | None, output: str) -> dict[str, Any]:
-    if style is None and output == "-":
-        return {"type": "console"}
-    if style is None:
-        style = Format.csv if output.endswith(".csv") else Format.jsonl
-    return {"type": style.value, "path": output}
+def _kind(style: Format | None, output: str) -> str:
+    """The type of the sink. Raises ConfigError where nothing tells it."""
+    if style is not None:
+        return style.value
+    if output == STDOUT:
+        return CONSOLE
+    suffix = Path(output).suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix].value
+    raise ConfigError(f"--output {output}: expected a name that ends with {', '.join(SUFFIXES)}; or say --format")

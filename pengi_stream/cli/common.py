@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,9 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from pengi_stream.cli.ran import Ran, RunError, ran_of
 from pengi_stream.config import PipelineConfig, ServerConfig, parse_config
-from pengi_stream.errors import PengiStreamError
 from pengi_stream.logging import configure_logging
-from pengi_stream.runtime.assembly import Outcome
 from pengi_stream.runtime.build import build_pipeline
 from pengi_stream.runtime.pipeline import Pipeline
 from pengi_stream.runtime.shutdown import stopped_by_signals
@@ -31,17 +31,17 @@ Model = Annotated[str, typer.Option("--model", help="mini, a checkpoint folder, 
 HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one window to the next.")]
 
 
-def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Outcome:
-    """Run `config` to its end; SIGTERM and SIGINT drain it. Raises PengiStreamError when something failed."""
+def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Ran:
+    """Run `config` to its end; SIGTERM and SIGINT drain it. Raises RunError when something was not done."""
     log_as(config)
     with _served(config.server) as watch:
         pipeline = build_pipeline(config, extra_sinks)
         watch(pipeline)
-        with stopped_by_signals(pipeline):
-            outcome = pipeline.run()
-    if not outcome.ok:
-        raise PengiStreamError(describe(outcome))
-    return outcome
+        with stopped_by_signals(pipeline) as stopped:
+            ran = ran_of(pipeline.run(), pipeline.metrics, stopped.signal)
+    if not ran.outcome.ok:
+        raise RunError(describe(ran), ran)
+    return ran
 
 
 @contextmanager
@@ -62,9 +62,12 @@ def log_as(config: PipelineConfig) -> None:
         configure_logging(config.logging.level, config.logging.format)
 
 
-def describe(outcome: Outcome) -> str:
+def describe(ran: Ran) -> str:
     """What went wrong, in one line."""
+    outcome = ran.outcome
     parts = list(outcome.errors[:1])
+    if outcome.unheard and ran.signal is not None:
+        parts.append(f"stopped by {signal.Signals(ran.signal).name}: {'; '.join(outcome.unheard)}")
     if outcome.bad_records:
         parts.append(f"{outcome.bad_records} input(s) could not be processed; the rest was done")
     if outcome.abandoned:

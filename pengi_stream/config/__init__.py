@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from pengi_stream.config.overrides import overridden
+from pengi_stream.config.reading import KEY, read_yaml
 from pengi_stream.errors import ConfigError
 from pengi_stream.plugins import (
     DeadLettersConfig,
@@ -205,9 +205,7 @@ def load_config(
 
     Raises ConfigError; its message names the file and each wrong key.
     """
-    return parse_config(
-        _read_yaml(path), name=path.stem, origin=str(path), environment=environment, overrides=overrides
-    )
+    return parse_config(read_yaml(path), name=path.stem, origin=str(path), environment=environment, overrides=overrides)
 
 
 def parse_config(
@@ -250,20 +248,6 @@ def json_schema() -> dict[str, Any]:
     return schema
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not a text file; expected a pipeline in YAML") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: found {type(data).__name__}, expected a mapping with `sources`")
-    return data
-
-
 def _describe(error: ValidationError) -> str:
     lines = []
     problems = error.errors(include_url=False, include_input=False)
@@ -274,9 +258,17 @@ def _describe(error: ValidationError) -> str:
         if _is_shared(problem, problems):
             continue
         place = ".".join(str(part) for part in problem["loc"])
-        message = problem["msg"].removeprefix("Value error, ")
+        message = _message(problem)
         lines.append(f"{place}: {message}" if place else message)
     return "; ".join(lines)
+
+
+def _message(problem: ErrorDetails) -> str:
+    if problem["type"] == "unknown_key" and not KEY.fullmatch(str(problem["ctx"]["key"])):
+        return (
+            "found something that is no key, and may hold a secret; expected `key: value` with a space behind the colon"
+        )
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _is_shared(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-import yaml
-
+from pengi_stream.config.reading import parse_yaml
 from pengi_stream.errors import ConfigError
 
 ENVIRONMENT_PREFIX = "PENGI_STREAM_"
@@ -19,7 +18,7 @@ def overridden(data: Mapping[str, Any], environment: Mapping[str, str], override
     layers: dict[str, Any] = dict(data)
     for settings in (_from_environment(environment), _from_command_line(overrides)):
         for setting in sorted(settings, key=lambda setting: setting.keys[-1] != "type"):
-            layers = _overlaid(layers, setting.keys, _parse_value(setting.value, setting.origin), setting.origin)
+            layers = _overlaid(layers, setting.keys, parse_yaml(setting.value, setting.origin), setting.origin)
     return layers
 
 
@@ -41,19 +40,14 @@ def _from_environment(variables: Mapping[str, str]) -> list[_Setting]:
 
 def _from_command_line(overrides: Iterable[str]) -> list[_Setting]:
     found = []
-    for override in overrides:
+    for number, override in enumerate(overrides, start=1):
         key, equals, value = override.partition("=")
         if not equals:
-            raise ConfigError(f"--set {override}: expected KEY=VALUE, for example batch.max_wait_s=1")
+            raise ConfigError(
+                f"--set, number {number}: found no `=`; expected KEY=VALUE, for example batch.max_wait_s=1"
+            )
         found.append(_Setting(key.strip().split("."), value, f"--set {key}"))
     return found
-
-
-def _parse_value(text: str, origin: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{origin}: {text!r} is not a YAML value") from error
 
 
 def _overlaid(data: Any, keys: list[str], value: Any, origin: str) -> Any:
@@ -74,4 +68,4 @@ def _overlaid(data: Any, keys: list[str], value: Any, origin: str) -> Any:
         below = dict(data or {})
         below[key] = _overlaid(below.get(key), rest, value, origin)
         return below
-    raise ConfigError(f"{origin}: {data!r} has no key {key!r} below it")
+    raise ConfigError(f"{origin}: what is there is no mapping, and has no key {key!r} below it")

@@ -61,7 +61,8 @@ class Stages:
         if isinstance(item, Revoked):
             self._states.pop(key, None)
             return Taken()
-        known = self._states.setdefault(key, {})
+        known = self._states.pop(key, {})
+        remembered = tuple(known)
         events: list[Event] = []
         changed: list[tuple[str, Plain]] = []
         for stage in self._stages:
@@ -71,7 +72,9 @@ class Stages:
             if step.state != before:
                 changed.append((stage.key, step.state))
                 known[stage.key] = step.state
+        known = {name: state for name, state in known.items() if state is not None}
         if isinstance(item, StreamEnd):
-            changed = [(name, None) for name, state in known.items() if state is not None]
-            del self._states[key]
+            changed = [(name, None) for name in remembered]
+        elif known:
+            self._states[key] = known
         return Taken(tuple(events), tuple(changed))

@@ -18,8 +18,10 @@ MAX_RECORD_BYTES = 1_000_000
 def split_address(server: str) -> tuple[str, int]:
     """Host and port of `host:port` or `[::1]:port`. Raises ValueError."""
     host, colon, port = server.rpartition(":")
-    if not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
-        raise ValueError(f"found {server!r}, expected host:port, such as 127.0.0.1:9092")
+    foreign = "@" in server or "/" in server
+    if foreign or not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
+        found = "a URL, or an address with a user in it" if foreign else repr(server)
+        raise ValueError(f"found {found}, expected host:port, such as 127.0.0.1:9092")
     return host.strip("[]"), int(port)
 
 

@@ -68,7 +68,9 @@ class Outcome:
     """Bad records and windows that nothing kept: they were reported, the rest was done"""
     abandoned: int = 0
     """Requests, or windows where no model is asked, that the deadline of the shutdown cut off"""
+    unheard: tuple[str, ...] = ()
+    """What sources that have an end had left when they were stopped: a few words each"""
 
     @property
     def ok(self) -> bool:
-        return not (self.errors or self.bad_records or self.abandoned)
+        return not (self.errors or self.bad_records or self.abandoned or self.unheard)

@@ -74,7 +74,7 @@ class Pipeline:
         deadline = Deadline(FINISH_S)
         for feed in self._assembly.feeds:
             feed.source.finish(deadline)
-        return Outcome(tuple(self._errors), self._dead_letters.unkept, abandoned)
+        return Outcome(tuple(self._errors), self._dead_letters.unkept, abandoned, self._unheard())
 
     def stop(self) -> None:
         """End the sources and drain what was heard, within `drain_s`. Returns at once."""
@@ -85,6 +85,11 @@ class Pipeline:
         """How its stages, sources and required sinks are now. Any thread; does not block."""
         supervisors = [reader.supervisor for reader in self._readers]
         return health(self._stages, supervisors, self._writers, self._dead_letters)
+
+    def _unheard(self) -> tuple[str, ...]:
+        """What the sources that were stopped had left."""
+        sources = [feed.source for feed in self._assembly.feeds] if self._stopping.is_set() else []
+        return tuple(left for source in sources if (left := source.left()))
 
     def _await_stages(self) -> None:
         for stage in self._stages:

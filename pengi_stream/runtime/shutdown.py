@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 import structlog
@@ -18,19 +19,29 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 COPIES_S = 1.0  # some send a signal to a process and then to its group: it arrives twice
 
 
+@dataclass
+class Stopped:
+    """Whether a signal came."""
+
+    signal: int | None = None
+    """The first one"""
+
+
 @contextmanager
-def stopped_by_signals(pipeline: Pipeline, clock: Clock | None = None) -> Iterator[None]:
-    """While inside, the first signal drains `pipeline` and the second does what it does by default.
+def stopped_by_signals(pipeline: Pipeline, clock: Clock | None = None) -> Iterator[Stopped]:
+    """While inside, the first signal drains `pipeline` and the second does what it does by default. Gives what came.
 
     Copies of the first that come within a second of it count as one. Only in the main thread.
     """
     since = clock or SystemClock()
     first: list[tuple[int, float]] = []
+    stopped = Stopped()
 
     def stop(number: int, _: FrameType | None) -> None:
         now_s = since.monotonic_s()
         if not first:
             first.append((number, now_s))
+            stopped.signal = number
             log.info("stopping", signal=signal.Signals(number).name)
             pipeline.stop()
         elif number != first[0][0] or now_s - first[0][1] > COPIES_S:
@@ -39,7 +50,7 @@ def stopped_by_signals(pipeline: Pipeline, clock: Clock | None = None) -> Iterat
 
     before = {number: signal.signal(number, stop) for number in SIGNALS}
     try:
-        yield
+        yield stopped
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

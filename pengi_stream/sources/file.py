@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import glob
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import structlog
 from pydantic import Field
 
-from pengi_stream.audio.decode import SUFFIXES, AudioFile
+from pengi_stream.audio.decode import AudioFile
 from pengi_stream.clock import Clock
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
 from pengi_stream.protocols import AudioSource, Context
+from pengi_stream.sources.found import find_files
 from pengi_stream.sources.pace import Pace
 from pengi_stream.sources.times import EPOCH, FileStartsAt, file_start_ns
 from pengi_stream.types import BadRecord, Frame, SourceItem, Stream, StreamEnd, TimeMap
+
+log = structlog.get_logger()
 
 FRAMES_PER_S = 10
 
 
 class FileSourceConfig(SourceConfig):
-    """Audio files: wav, flac, ogg, mp3; paths, globs and folders."""
+    """Audio files: wav, flac, ogg, opus, mp3, aiff, caf and others; paths, globs and folders."""
 
     type: Literal["file"]
     path: str | tuple[str, ...] = Field(min_length=1)
-    """A file, a glob (`**` goes deep) or a folder (all audio files below it), or a list of these."""
+    """A file, a glob (`**` goes deep) or a folder (all files of sound below it), or a list of these."""
     realtime: bool = False
     """Play at the recording's own speed."""
     starts_at: FileStartsAt = EPOCH
@@ -45,18 +48,32 @@ class FileSource(AudioSource):
         self._config = config
         self._clock = clock
         self._closed = threading.Event()
+        self._left = "nothing was read"
+        self._behind = ""
 
     def frames(self) -> Iterator[SourceItem]:
         given = [self._config.path] if isinstance(self._config.path, str) else self._config.path
-        paths = find_files(given)
+        found = find_files(given)
+        paths = found.paths
+        if found.left_out:
+            log.info("files_left_out", count=len(found.left_out), kinds=", ".join(found.kinds_left_out))
         if self._config.stream_id is not None and len(paths) > 1:
             raise SourceError(f"stream_id {self._config.stream_id!r} stands for {len(paths)} files; leave it out")
-        for path in paths:
+        for number, path in enumerate(paths, start=1):
+            self._behind = (
+                f"; {len(paths) - number} of {len(paths)} files were not begun" if number < len(paths) else ""
+            )
+            self._left = f"{path} was not begun{self._behind}"
             stream = Stream(self._config.stream_id or path, live=self._config.live)
             yield from self._file(Path(path), stream)
             if self._closed.is_set():
                 return
             yield StreamEnd(stream)
+        self._left = ""
+
+    def left(self) -> str:
+        """See `Source.left`."""
+        return self._left
 
     def close(self) -> None:
         self._closed.set()
@@ -85,20 +102,7 @@ class FileSource(AudioSource):
                 if self._closed.is_set():
                     return
                 yield frame
+                heard = f"{first_sample / file.sample_rate:.1f} of {file.duration_s:.1f} s"
+                self._left = f"{path} was heard up to {heard}{self._behind}"
         finally:
             file.close()
-
-
-def find_files(given: Sequence[str]) -> list[str]:
-    """The files that paths, globs and folders name, in order; what names none stays, to be reported."""
-    found: list[str] = []
-    for path in given:
-        if Path(path).is_dir():
-            inside = (p for p in Path(path).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            found += sorted(map(str, inside)) or [path]
-        elif Path(path).exists():
-            found.append(path)
-        else:
-            matches = glob.glob(path, recursive=True)  # noqa: PTH207  Path.glob takes no absolute pattern
-            found += sorted(match for match in matches if Path(match).is_file()) or [path]
-    return list(dict.fromkeys(found))

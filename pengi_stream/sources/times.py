@@ -13,6 +13,7 @@ from pengi_stream.clock import Clock, parse_rfc3339
 from pengi_stream.errors import AudioError
 
 EPOCH = "1970-01-01T00:00:00Z"
+NOW = "now"
 PARTS = {"Y": r"\d{4}", "f": r"\d{1,6}", "z": r"(?:[+-]\d\d:?\d\d|Z)"} | dict.fromkeys("mdHMS", r"\d\d")
 PATTERN = re.compile(r"%(.?)")
 WHOLE = r"(?<!\d(?=\d)){}(?!(?<=\d)\d)"  # not a part of a longer number
@@ -24,7 +25,7 @@ def _text(value: object) -> object:
 
 
 def _check_pipe(value: str) -> str:
-    return value if value == "now" else _check_stamp(value, "now")
+    return value if value == NOW else _check_stamp(value, NOW)
 
 
 def _check_file(value: str) -> str:
@@ -59,7 +60,7 @@ FileStartsAt = Annotated[str, BeforeValidator(_text), AfterValidator(_check_file
 
 def pipe_start_ns(starts_at: str, clock: Clock) -> int:
     """UTC in nanoseconds of a pipe's first sample."""
-    return clock.utc_ns() if starts_at == "now" else parse_rfc3339(starts_at)
+    return clock.utc_ns() if starts_at == NOW else parse_rfc3339(starts_at)
 
 
 def file_start_ns(starts_at: str, clock: Clock, path: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pengi_stream.clock import Deadline
 from pengi_stream.events import CoverageEvent, DropEvent, Event, GapEvent, SourceEvent, StatusEvent, TextEvent
-from pengi_stream.outcomes import WindowItem
+from pengi_stream.outcomes import Quiet, Unheard, WindowItem, span_of
 from pengi_stream.plugins import DeadLettersConfig, SinkConfig, WindowSinkConfig
 from pengi_stream.protocols import Context, Sink
 from pengi_stream.testing.doubles import SHAPE, context
@@ -97,6 +97,8 @@ def _window_items() -> list[WindowItem]:
     time = TimeMap(0, 0, SHAPE.sample_rate)
     return [
         window,
+        Quiet(span_of(window)),
+        Unheard(span_of(window), "the tail of a segment is dropped"),
         Gap(window.stream, 32_000, 16_000, SHAPE.sample_rate, time, "missing"),
         BadRecord(window.stream, "check: is no audio"),
         StreamEnd(window.stream),

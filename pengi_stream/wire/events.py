@@ -95,6 +95,10 @@ def _text(event: TextEvent) -> dict[str, Any]:
         "prompt": event.prompt,
         "text": event.text,
         "confidence": event.confidence,
+    }
+    if event.scores is not None:
+        found["scores"] = dict(event.scores)
+    found |= {
         "window_start": rfc3339(event.start_ns),
         "window_end": rfc3339(event.end_ns),
         "offset_s": round(event.first_sample / event.sample_rate, DIGITS),
@@ -103,8 +107,6 @@ def _text(event: TextEvent) -> dict[str, Any]:
         "model": event.model,
         "processed_at": rfc3339(event.processed_at_ns // NS_PER_MS * NS_PER_MS),
     }
-    if event.scores is not None:
-        found["scores"] = dict(event.scores)
     if event.repeated:
         found["repeated"] = True
     if event.origin is not None:

@@ -152,11 +152,15 @@ def _window(
     )
     if window.valid_samples > shape.samples:
         raise AudioError(f"header valid-samples: found {window.valid_samples}, expected up to {shape.samples}")
-    if window.segment_sample > window.first_sample:
-        raise AudioError(f"header segment-sample: found {window.segment_sample}, behind first-sample")
-    if window.start_ns >= window.end_ns:
-        raise AudioError(f"header end-ns: found {window.end_ns}, expected more than start-ns, {window.start_ns}")
+    _check_order(window)
     return window
+
+
+def _check_order(found: Window | Span) -> None:
+    if found.segment_sample > found.first_sample:
+        raise AudioError(f"header segment-sample: found {found.segment_sample}, behind first-sample")
+    if found.start_ns >= found.end_ns:
+        raise AudioError(f"header end-ns: found {found.end_ns}, expected more than start-ns, {found.start_ns}")
 
 
 def _span_facts(span: Span) -> Mapping[str, str | int]:
@@ -177,7 +181,7 @@ def _span(stream: Stream, facts: Facts, shape: WindowShape, position: ReadPositi
         raise AudioError(
             f"found time counted at {rate} Hz, expected {shape.sample_rate} Hz; ingest and worker need the same model"
         )
-    return Span(
+    span = Span(
         stream,
         facts.integer("segment-sample", 0),
         first_sample,
@@ -188,6 +192,8 @@ def _span(stream: Stream, facts: Facts, shape: WindowShape, position: ReadPositi
         position,
         ready_s,
     )
+    _check_order(span)
+    return span
 
 
 def _origin(facts: Facts) -> ReadPosition | None:

@@ -1,3 +1,5 @@
+import shutil
+import subprocess
 import tracemalloc
 from pathlib import Path
 
@@ -137,6 +139,46 @@ def test_a_truncated_file_gives_its_good_part_and_then_says_so(tmp_path: Path, s
     assert "\n" not in failed
     assert 25_000 < len(good) < 50_000
     np.testing.assert_allclose(good[:25_000], np.concatenate(expected)[:25_000], atol=1e-6)
+
+
+def test_an_mpeg_file_whose_decoder_ends_some_samples_early_is_whole(tmp_path: Path) -> None:
+    """Of layer II, libsndfile promises 31 samples more than it gives."""
+    path = tmp_path / "tone.mp2"
+    tone = ["-f", "lavfi", "-i", "sine=440:duration=1:sample_rate=44100"]
+    command = ["ffmpeg", "-loglevel", "error", *tone, path]
+    if shutil.which("ffmpeg") is None or subprocess.run(command, check=False).returncode:
+        pytest.skip("no ffmpeg that writes mp2")
+    blocks, failed = _blocks(path)
+    assert soundfile.info(path).frames > len(np.concatenate(blocks)) > 44_000
+    assert not failed
+
+
+def test_an_ogg_whose_end_is_counted_differently_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "tone.ogg"
+    soundfile.write(path, _tone(48_000), 48_000, format="OGG", subtype="OPUS")
+    path.write_bytes(_longer_by(path.read_bytes(), 3_000))
+    blocks, failed = _blocks(path)
+    assert soundfile.info(path).frames > len(np.concatenate(blocks)) >= 48_000
+    assert not failed
+
+
+def _longer_by(ogg: bytes, samples: int) -> bytes:
+    """An Ogg whose last page says that it ends so much later, which encoders and decoders see differently."""
+    start = ogg.rfind(b"OggS")
+    page = bytearray(ogg[start:])
+    page[6:14] = (int.from_bytes(page[6:14], "little") + samples).to_bytes(8, "little")
+    page[22:26] = bytes(4)
+    page[22:26] = _ogg_checksum(page).to_bytes(4, "little")
+    return ogg[:start] + bytes(page)
+
+
+def _ogg_checksum(page: bytes | bytearray) -> int:
+    crc = 0
+    for byte in page:
+        crc ^= byte << 24
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x04C11DB7 if crc & 1 << 31 else crc << 1) & 0xFFFF_FFFF
+    return crc
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from containers import container
@@ -30,7 +30,8 @@ PIPELINE = read("pipeline.yaml")
 def test_the_worker_answers_its_probes_and_turns_audio_into_events(kafka: Kafka, tmp_path: Path) -> None:
     audio, events, dead = (kafka.new_topic() for _ in range(3))
     text = (FOLDER / "pipeline.yaml").read_text()
-    for there, here in {"kafka.kafka:9092": kafka.bootstrap, "audio.dead": dead, "events": events}.items():
+    places = {"kafka.kafka:9092": kafka.bootstrap, "audio.dead": dead, "events": events, "listeners": f"g-{audio}"}
+    for there, here in places.items():
         text = text.replace(there, here)
     (tmp_path / "pipeline.yaml").write_text(text.replace("topics: [audio]", f"topics: [{audio}]"))
     [port] = free_ports(1)
@@ -85,6 +86,6 @@ def _without_place(part: object) -> object:
 
 def _status(url: str) -> int:
     try:
-        return httpx.get(url).status_code
-    except httpx.ConnectError:
+        return httpx2.get(url).status_code
+    except httpx2.ConnectError:
         return 0

@@ -66,6 +66,7 @@ def test_prometheus_understands_its_configuration_and_its_rules() -> None:
 def test_each_alert_fires_when_it_should_and_only_then() -> None:
     lint("promtool", "test", "rules", "alerts_test.yml", cwd=Path(__file__).parent)
     tested = {group["alertname"] for group in _rule_tests()}
+    assert tested
     assert tested == {rule["alert"] for rule in _alerts()}
 
 
@@ -78,6 +79,7 @@ def test_each_image_that_is_not_built_here_has_a_version() -> None:
 
 def test_each_panel_of_the_dashboard_has_its_own_place() -> None:
     panels = json.loads((DEPLOY / "grafana/dashboards/pengi_stream.json").read_text())["panels"]
+    assert panels
     cells: set[tuple[int, int]] = set()
     for place in (panel["gridPos"] for panel in panels):
         mine = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 import yaml
 from support import COMMAND, environment
@@ -78,7 +78,7 @@ def test_each_metric_of_ours_is_on_the_dashboard() -> None:
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
     """A Prometheus with the configuration of `deploy`, that scrapes a pipeline each half second."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed")
@@ -99,7 +99,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Clien
     with (folder / "log").open("wb") as log:
         processes = [subprocess.Popen(each, cwd=folder, env=environment(), stderr=log) for each in commands]
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{own}") as client:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{own}") as client:
                 _await_rates(client, folder / "log")
                 yield client
         finally:
@@ -108,7 +108,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Clien
                 process.wait()
 
 
-def test_prometheus_answers_each_query_from_a_running_pipeline(prometheus: httpx.Client) -> None:
+def test_prometheus_answers_each_query_from_a_running_pipeline(prometheus: httpx2.Client) -> None:
     for name, query in dashboard().items():
         found = _ask(prometheus, query)
         if not any(part in query for part in ONLY_WITH_KAFKA):
@@ -116,7 +116,7 @@ def test_prometheus_answers_each_query_from_a_running_pipeline(prometheus: httpx
     assert _value(_ask(prometheus, dashboard()["Processes A"])) == 1
 
 
-def test_no_alert_fires_for_a_healthy_pipeline(prometheus: httpx.Client) -> None:
+def test_no_alert_fires_for_a_healthy_pipeline(prometheus: httpx2.Client) -> None:
     assert len(prometheus.get("/api/v1/rules").json()["data"]["groups"][0]["rules"]) == len(alerts())
     firing = prometheus.get("/api/v1/alerts").json()["data"]["alerts"]
     assert firing == []
@@ -131,7 +131,7 @@ def _pipeline(port: int) -> dict[str, object]:
     }
 
 
-def _await_rates(client: httpx.Client, log: Path) -> None:
+def _await_rates(client: httpx2.Client, log: Path) -> None:
     """Until two scrapes have been taken since there were events."""
     deadline = Deadline(60)
     wanted = dashboard()["Events A"]
@@ -140,12 +140,12 @@ def _await_rates(client: httpx.Client, log: Path) -> None:
             is_up = client.get("/-/ready").status_code == 200
             if is_up and (found := _ask(client, wanted)) and _value(found) > 0:
                 return
-        except httpx.ConnectError:
+        except httpx2.ConnectError:
             pass  # it does not listen yet
         assert not deadline.expired, log.read_text()
 
 
-def _ask(client: httpx.Client, query: str) -> list[dict[str, list[str]]]:
+def _ask(client: httpx2.Client, query: str) -> list[dict[str, list[str]]]:
     expression = query.replace("$__rate_interval", "10s")
     answer = client.get("/api/v1/query", params={"query": expression}).json()
     assert answer["status"] == "success", answer

@@ -11,10 +11,10 @@ from pengi_stream.clock import Deadline
 from pengi_stream.kafka.client.producer import Record
 from pengi_stream.kafka.client.reader import read_topic
 from pengi_stream.kafka.dead_letters import KafkaDeadLettersConfig
+from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.protocols import DeadLetterSink
 from pengi_stream.sinks.dead_letters import JsonlDeadLettersConfig
-from pengi_stream.kafka.lane import RecordPosition
 from pengi_stream.testing import context
 from pengi_stream.types import BadRecord, Stream
 
@@ -24,7 +24,7 @@ WHEN_NS = 1_700_000_000_000_000_000
 
 def bad(topic: str, offset: int) -> BadRecord:
     value = b"\x00poison %d" % offset
-    place = at(topic, offset)
+    place = Lane(topic, 0).position(offset)
     return BadRecord(Stream("door"), "is no audio", "AudioError", value, b"door", HEADERS, WHEN_NS, place)
 
 
@@ -59,7 +59,7 @@ def pipeline_with(pipeline: Callable[..., str], kafka: Kafka) -> Callable[[dict[
 
 def built(place: dict[str, object]) -> DeadLetterSink:
     kind = JsonlDeadLettersConfig if place["type"] == "jsonl" else KafkaDeadLettersConfig
-    return kind.model_validate(place).build()
+    return kind.model_validate(place).build(context())
 
 
 def test_dead_letters_are_listed_once_each_and_replayed_as_they_came(
@@ -114,7 +114,9 @@ def test_a_streams_id_cannot_feign_lines_or_colours(
     run: Run, tmp_path: Path, pipeline_with: Callable[[dict[str, object]], str]
 ) -> None:
     place = {"type": "jsonl", "path": str(tmp_path / "dead.jsonl")}
-    record = BadRecord(Stream("tür\tb\nfake-line\x1b[31mRED"), "no\x1b[0m", "", b"x", position=at("audio", 3))
+    record = BadRecord(
+        Stream("tür\tb\nfake-line\x1b[31mRED"), "no\x1b[0m", "", b"x", position=Lane("audio", 0).position(3)
+    )
     keep(built(place), record)
     listed = run("dlq", "list", pipeline_with(place))
     assert listed.out.splitlines() == [

@@ -6,8 +6,6 @@ import json
 import random
 import signal
 import subprocess
-import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import OffsetSpec
 from kafka_cluster import Kafka, wait_for
+from kafka_worker import START_MS
 from support import COMMAND, environment
 
 from pengi_stream.kafka.client.producer import Record
@@ -29,7 +28,7 @@ from pengi_stream.kafka.security import SecurityConfig
 RATE = 16_000
 STREAMS, RECORDS = 8, 125  # of each stream; a record is half a second
 KILLS = 4
-SHORTEST_LIFE_S, LONGEST_LIFE_S = 6.5, 10.0  # a worker that was killed keeps its partitions for 6 s
+EVENTS_OF_A_PART = 150  # at least: a fifth of the records, less what a window and the poison take
 POISON = b"\x00\x01\x02"  # three bytes are no PCM of 16 bits
 AUDIO = {"encoding": "s16le", "sample_rate": RATE, "channels": 1}
 
@@ -44,17 +43,15 @@ def tones(stream: int) -> list[bytes]:
     return [*found[:20], POISON, *found[20:]]
 
 
-def feed(kafka: Kafka, topic: str, seconds: float) -> None:
-    """All records of all streams, spread over `seconds`."""
+def feed(kafka: Kafka, topic: str, part: int, parts: int) -> None:
+    """Part `part` of `parts` of all streams; the last one ends them."""
     producer = KafkaProducer(bootstrap_servers=kafka.servers)
-    began_ms = round(time.time() * 1000)  # what is older than a topic keeps, the broker deletes
-    for number, values in enumerate(zip(*(tones(stream) for stream in range(STREAMS)), strict=True)):
-        for stream, value in enumerate(values):
-            stamp_ms = began_ms + 500 * (number - (number > 20))
-            producer.send(topic, value, f"stream-{stream}".encode(), timestamp_ms=stamp_ms)
-        time.sleep(seconds / RECORDS)
     for stream in range(STREAMS):
-        producer.send(topic, None, f"stream-{stream}".encode(), timestamp_ms=began_ms + 500 * RECORDS)
+        values = [*tones(stream), None]
+        first, end = (n * len(values) // parts for n in (part, part + 1))
+        for number in range(first, end):
+            stamp_ms = START_MS + 500 * (number - (number > 20))
+            producer.send(topic, values[number], f"stream-{stream}".encode(), timestamp_ms=stamp_ms)
     producer.flush()
     producer.close()
 
@@ -131,13 +128,12 @@ class Trial:
     write_pipeline: Callable[[str, str, str], Path]
     audio: str
 
-    def run(self, name: str, feeder: threading.Thread, disturb: Callable[[Path, Path], None] | None = None) -> Written:
+    def run(self, name: str, disturb: Callable[[Path, Path, str], None] | None = None) -> Written:
         out, dead = self.kafka.new_topic(), self.kafka.new_topic()
         file, log = self.write_pipeline(self.audio, out, dead), self.folder / f"{name}.log"
         if disturb is not None:
-            disturb(file, log)
+            disturb(file, log, out)
         with worker(file, log) as process:
-            feeder.join()
 
             def ended() -> bool:
                 return process.poll() is not None or all_is_read(self.kafka, self.audio, f"g-{out}")
@@ -156,12 +152,6 @@ def trial(kafka: Kafka, tmp_path: Path, pipeline_of: Callable[[str, str, str], P
     return Trial(kafka, tmp_path, pipeline_of, kafka.new_topic(partitions=2))
 
 
-def fed(trial: Trial, seconds: float) -> threading.Thread:
-    feeder = threading.Thread(target=feed, args=(trial.kafka, trial.audio, seconds))
-    feeder.start()
-    return feeder
-
-
 def assert_once_each(found: Written, calm: Written, why: str) -> None:
     assert len(calm.events) >= STREAMS * RECORDS
     assert Counter(found.events) == Counter(calm.events), why
@@ -172,44 +162,62 @@ def assert_once_each(found: Written, calm: Written, why: str) -> None:
 
 def nothing_is_open(kafka: Kafka, topic: str) -> bool:
     """Whether readers of committed records wait for no transaction: one that a killed worker left, the broker ends."""
+    return end(kafka, topic, "read_committed") == end(kafka, topic, "read_uncommitted")
+
+
+def end(kafka: Kafka, topic: str, level: str) -> int:
+    """How far a reader of such a level sees; each transaction counts as a record more than it has."""
     place = TopicPartition(topic, 0)
-    ends = []
-    for level in ("read_committed", "read_uncommitted"):
-        consumer = KafkaConsumer(bootstrap_servers=kafka.servers, isolation_level=level)
-        ends.append(consumer.end_offsets([place])[place])
+    consumer = KafkaConsumer(bootstrap_servers=kafka.servers, isolation_level=level)
+    try:
+        return int(consumer.end_offsets([place])[place])
+    finally:
         consumer.close()
-    return ends[0] == ends[1]
+
+
+def wait_for_records(kafka: Kafka, topic: str, wanted: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until `topic` has `wanted` records, committed or not; fails where the worker ends."""
+
+    def there() -> bool:
+        assert process.poll() is None, log.read_text()[-3000:]
+        return end(kafka, topic, "read_uncommitted") >= wanted
+
+    wait_for(there, f"{wanted} records", 60)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_workers_that_are_killed_leave_each_event_and_each_dead_letter_once(trial: Trial) -> None:
-    seed = random.randrange(1_000_000)
+    kafka, seed = trial.kafka, random.randrange(1_000_000)
+    kafka.needs("handing over of partitions")
     moments = random.Random(seed)
 
-    def kill_some(file: Path, log: Path) -> None:
-        for _ in range(KILLS):
+    def kill_some(file: Path, log: Path, out: str) -> None:
+        for part in range(KILLS):
+            feed(kafka, trial.audio, part, KILLS + 1)
+            enough = end(kafka, out, "read_uncommitted") + moments.randrange(EVENTS_OF_A_PART)
             with worker(file, log) as process:
-                time.sleep(moments.uniform(SHORTEST_LIFE_S, LONGEST_LIFE_S))  # a moment that nobody chose
+                wait_for_records(kafka, out, enough, process, log)
                 process.send_signal(signal.SIGKILL)
+        feed(kafka, trial.audio, KILLS, KILLS + 1)
 
-    feeder = fed(trial, KILLS * LONGEST_LIFE_S)
-    assert_once_each(trial.run("killed", feeder, kill_some), trial.run("calm", feeder), f"seed {seed}")
+    assert_once_each(trial.run("killed", kill_some), trial.run("calm"), f"seed {seed}")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_broker_that_is_killed_and_comes_back_leaves_each_event_and_each_dead_letter_once(trial: Trial) -> None:
-    kafka, feeder = trial.kafka, fed(trial, 2 * LONGEST_LIFE_S)
+    kafka = trial.kafka
 
-    def kill_the_broker(file: Path, log: Path) -> None:
+    def kill_the_broker(file: Path, log: Path, out: str) -> None:
+        feed(kafka, trial.audio, 0, 2)
         with worker(file, log) as process:
-            time.sleep(SHORTEST_LIFE_S)  # in the middle of the work
+            wait_for_records(kafka, out, EVENTS_OF_A_PART, process, log)  # in the middle of the work
             kafka.kill()
             wait_for(lambda: "connection refused" in log.read_text(), "the worker saying what it waits for")
             kafka.restart()
-            feeder.join()
+            feed(kafka, trial.audio, 1, 2)
             assert process.poll() is None, log.read_text()[-3000:]
             process.send_signal(signal.SIGKILL)
 
-    assert_once_each(trial.run("broker", feeder, kill_the_broker), trial.run("calm", feeder), "broker")
+    assert_once_each(trial.run("broker", kill_the_broker), trial.run("calm"), "broker")

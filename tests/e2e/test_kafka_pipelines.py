@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from kafka_cluster import Kafka, free_ports, wait_for
 from kafka_talk import send_audio, texts_in
@@ -36,6 +36,7 @@ def places(kafka: Kafka, audio: str, topic: str, port: int) -> list[str]:
     return [
         f"sources.0.bootstrap_servers={kafka.bootstrap}",
         f"sources.0.topics=[{audio}]",
+        f"sources.0.group_id={audio}",
         f"sinks.0.bootstrap_servers={kafka.bootstrap}",
         f"sinks.0.topic={topic}",
         f"dead_letters.topic={kafka.new_topic()}",
@@ -91,7 +92,7 @@ def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, guarantee: str
     send_audio(kafka.servers, audio, 7, **kafka.client_options)
     with running("run", "pipelines/kafka-to-kafka.yaml", sets) as process:
         wait_for(lambda: len(texts(kafka, topic)) >= 6, "six events")
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+        client = httpx2.Client(base_url=f"http://127.0.0.1:{port}")
         wait_for(lambda: client.get("/readyz").status_code == 200, "readiness")
         lag = f'pengi_stream_lag_records{{partition="{audio}/0"}} 0.0'
         wait_for(lambda: lag in client.get("/metrics").text, "the lag")
@@ -111,7 +112,7 @@ def test_audio_in_a_topic_becomes_events_in_another(kafka: Kafka, guarantee: str
 def test_a_worker_says_that_it_waits_for_a_broker_that_died_and_goes_on_when_it_is_back(kafka: Kafka) -> None:
     audio, topic = kafka.new_topic(), kafka.new_topic()
     [port] = free_ports(1)
-    client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+    client = httpx2.Client(base_url=f"http://127.0.0.1:{port}")
     with running("run", "pipelines/kafka-to-kafka.yaml", places(kafka, audio, topic, port)):
         wait_for(lambda: status(client, "/readyz") == 200, "readiness")
         kafka.kill()
@@ -125,9 +126,9 @@ def test_a_worker_says_that_it_waits_for_a_broker_that_died_and_goes_on_when_it_
         wait_for(lambda: len(texts(kafka, topic)) == 3, "three events")
 
 
-def status(client: httpx.Client, path: str) -> int:
+def status(client: httpx2.Client, path: str) -> int:
     """0: nobody answers yet."""
     try:
         return client.get(path).status_code
-    except httpx.ConnectError:
+    except httpx2.ConnectError:
         return 0

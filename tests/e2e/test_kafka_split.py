@@ -7,7 +7,6 @@ import json
 import random
 import signal
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -164,7 +163,7 @@ def test_ingest_and_worker_give_the_events_of_run(kafka: Kafka, tmp_path: Path, 
         halves.until_committed(halves.windows, "worker")
         halves.stop_all()
         found = halves.events()
-    assert len(expected) == 15
+    assert [event["type"] for event in expected] == ["pengi_stream.text"] * 15 + ["pengi_stream.coverage"]
     assert [said(event) for event in found] == [said(event) for event in expected]
 
 
@@ -177,6 +176,7 @@ def said(event: dict[str, Any]) -> dict[str, object]:
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_halves_that_are_killed_at_any_moment_change_no_event(kafka: Kafka, tmp_path: Path) -> None:
+    kafka.needs("handing over of partitions")
     moments = random.Random(3)
     audio = kafka.new_topic(3)
     records = devices(6, 42)
@@ -184,10 +184,9 @@ def test_halves_that_are_killed_at_any_moment_change_no_event(kafka: Kafka, tmp_
     with split(kafka, tmp_path, partitions=3) as halves:
         ingest, worker = halves.ingest_topic(audio), halves.worker()
         for start in (0, third):
-            heard = len(halves.events())
+            enough = len(halves.events()) + moments.randrange(1, 30)  # of some 60
             send(kafka, audio, records[start : start + third])
-            wait_for(lambda heard=heard: len(halves.events()) > heard, f"an event\n{halves.logs()}", PATIENCE_S)
-            threading.Event().wait(moments.uniform(0, 0.5))  # killed at a random moment
+            wait_for(lambda n=enough: len(halves.events()) >= n, f"{enough} events\n{halves.logs()}", PATIENCE_S)
             halves.kill(worker)
             halves.kill(ingest)
             ingest, worker = halves.ingest_topic(audio), halves.worker()

@@ -12,11 +12,11 @@ from kafka_worker import AUDIO, cut, not_committed, send, sound
 
 from pengi_stream.clock import SystemClock
 from pengi_stream.engine.segment import WindowSpec
+from pengi_stream.events import TextEvent
 from pengi_stream.kafka.audio.config import KafkaSourceConfig
+from pengi_stream.metrics import Metrics
 from pengi_stream.models.fake import FakeModel
 from pengi_stream.options import Prompt
-from pengi_stream.events import TextEvent
-from pengi_stream.metrics import Metrics
 from pengi_stream.protocols import AudioSource
 from pengi_stream.runtime.assembly import Assembly, AudioFeed
 from pengi_stream.runtime.pipeline import Pipeline
@@ -56,6 +56,7 @@ def running(pipeline: Pipeline) -> Iterator[None]:
 def test_a_model_that_stalls_longer_than_the_poll_interval_loses_nothing_and_stays_in_the_group(
     kafka: Kafka, tmp_path: Path
 ) -> None:
+    kafka.needs("bound of fetches")
     topic = kafka.new_topic(2)
     seconds = 200.0
     for stream in range(3):

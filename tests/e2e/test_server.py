@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 from ledgers import ledgers_of
 from support import COMMAND, Run, environment
 
@@ -28,7 +28,7 @@ def test_a_run_answers_until_it_is_told_to_stop(pipeline: Callable[..., str], tm
         try:
             assert process.stderr is not None
             serving = next(line for line in map(json.loads, process.stderr) if line["event"] == "serving")
-            with httpx.Client(base_url=f"http://127.0.0.1:{serving['port']}") as client:
+            with httpx2.Client(base_url=f"http://127.0.0.1:{serving['port']}") as client:
                 deadline = Deadline(60)
                 while (ready := client.get("/readyz")).status_code != 200:
                     assert not deadline.expired, ready.text

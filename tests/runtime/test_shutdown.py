@@ -21,11 +21,12 @@ class Clock:
         return self.now_s
 
 clock = Clock()
-with stopped_by_signals(Pipeline(), clock):
+with stopped_by_signals(Pipeline(), clock) as stopped:
     for moment in sys.argv[1:]:
         name, at_s = moment.split("@")
         clock.now_s = float(at_s)
         signal.raise_signal(signal.Signals[name])
+assert signal.Signals(stopped.signal).name == sys.argv[1].split("@")[0]
 print("ended", flush=True)
 """
 

@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import pytest
 from ledgers import ledgers_of
+from pengi_stream.runtime.outlets import NamedSink
 
 from pengi_stream.clock import Deadline
 from pengi_stream.config import ServerConfig, parse_config
 from pengi_stream.errors import ServerError, SinkError
 from pengi_stream.runtime.build import build_pipeline
-from pengi_stream.runtime.outlets import NamedSink
 from pengi_stream.runtime.pipeline import Pipeline
 from pengi_stream.server.http import HttpServer
 from pengi_stream.testing import ListSink
@@ -31,8 +31,8 @@ def server() -> Iterator[HttpServer]:
 
 
 @pytest.fixture
-def client(server: HttpServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
+def client(server: HttpServer) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=10) as client:
         yield client
 
 
@@ -60,7 +60,7 @@ def running(pipeline: Pipeline, server: HttpServer) -> Iterator[threading.Thread
         thread.join()
 
 
-def until(client: httpx.Client, path: str, wanted: Callable[[httpx.Response], bool]) -> httpx.Response:
+def until(client: httpx2.Client, path: str, wanted: Callable[[httpx2.Response], bool]) -> httpx2.Response:
     """What `path` answers as soon as it is `wanted`."""
     deadline = Deadline(20)
     while not wanted(answer := client.get(path)):
@@ -68,7 +68,7 @@ def until(client: httpx.Client, path: str, wanted: Callable[[httpx.Response], bo
     return answer
 
 
-def test_a_pipeline_that_is_being_built_is_alive_and_says_that_it_waits_for_its_model(client: httpx.Client) -> None:
+def test_a_pipeline_that_is_being_built_is_alive_and_says_that_it_waits_for_its_model(client: httpx2.Client) -> None:
     assert client.get("/livez").status_code == 200
     answer = client.get("/readyz")
     assert answer.status_code == 503
@@ -77,7 +77,7 @@ def test_a_pipeline_that_is_being_built_is_alive_and_says_that_it_waits_for_its_
     assert client.get("/metrics").status_code == 200
 
 
-def test_a_running_pipeline_is_ready_and_its_sources_have_a_state(server: HttpServer, client: httpx.Client) -> None:
+def test_a_running_pipeline_is_ready_and_its_sources_have_a_state(server: HttpServer, client: httpx2.Client) -> None:
     with running(pipeline({"realtime": True}), server):
         answer = until(client, "/readyz", lambda answer: answer.status_code == 200)
         assert answer.json()["sources"] == {"source-0": {"state": "running", "waits_for": ""}}
@@ -85,7 +85,7 @@ def test_a_running_pipeline_is_ready_and_its_sources_have_a_state(server: HttpSe
 
 
 def test_every_scrape_of_a_busy_pipeline_balances_and_the_last_one_has_nothing_on_its_way(
-    server: HttpServer, client: httpx.Client
+    server: HttpServer, client: httpx2.Client
 ) -> None:
     prompts = [{"id": "a", "task": "caption"}, {"id": "b", "task": "tags"}]
     with running(pipeline({"streams": 4, "duration_s": 100}, prompts=prompts), server) as thread:
@@ -106,7 +106,7 @@ def test_every_scrape_of_a_busy_pipeline_balances_and_the_last_one_has_nothing_o
     assert last["requests"].fates["generated"] == 2 * windows
 
 
-def test_a_scrape_gets_the_format_that_it_asks_for(server: HttpServer, client: httpx.Client) -> None:
+def test_a_scrape_gets_the_format_that_it_asks_for(server: HttpServer, client: httpx2.Client) -> None:
     server.watch(pipeline({}))
     plain = client.get("/metrics", headers={"accept": "*/*"})
     assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -117,7 +117,7 @@ def test_a_scrape_gets_the_format_that_it_asks_for(server: HttpServer, client: h
 
 
 def test_nonsense_from_a_client_is_answered_and_logs_nothing(
-    server: HttpServer, client: httpx.Client, caplog: pytest.LogCaptureFixture
+    server: HttpServer, client: httpx2.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert client.get("/metrics", headers={"accept": "text/plain; version=x.y"}).status_code == 200
     assert client.get("/nowhere").status_code == 404
@@ -129,7 +129,7 @@ def test_nonsense_from_a_client_is_answered_and_logs_nothing(
     assert [record for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
-def test_no_stream_is_named_in_the_metrics(server: HttpServer, client: httpx.Client) -> None:
+def test_no_stream_is_named_in_the_metrics(server: HttpServer, client: httpx2.Client) -> None:
     with running(pipeline({"duration_s": 5}, [NamedSink("list", ListSink(), required=True)]), server) as thread:
         thread.join()
     scrape = client.get("/metrics").text
@@ -151,7 +151,7 @@ class Refusing(ListSink):
 
 
 def test_a_refusing_sink_is_what_a_pipeline_waits_for_until_it_gives_in(
-    server: HttpServer, client: httpx.Client
+    server: HttpServer, client: httpx2.Client
 ) -> None:
     sink = Refusing()
     with running(pipeline({"realtime": True}, [NamedSink("list", sink, required=True)]), server):
@@ -179,7 +179,7 @@ class Slow(ListSink):
         self.may_go_on.wait(20)
 
 
-def test_a_dead_stage_is_named_while_the_others_drain(server: HttpServer, client: httpx.Client) -> None:
+def test_a_dead_stage_is_named_while_the_others_drain(server: HttpServer, client: httpx2.Client) -> None:
     slow = Slow()
     sinks = [NamedSink("broken", Broken(), required=True), NamedSink("slow", slow, required=True)]
     with running(pipeline({"realtime": True}, sinks), server):
@@ -211,4 +211,4 @@ def test_the_port_is_free_again_at_the_end() -> None:
     with HttpServer(PORT_0) as server:
         port = server.port
     with HttpServer(ServerConfig(port=port)) as again:
-        assert httpx.get(f"http://127.0.0.1:{again.port}/livez").status_code == 200
+        assert httpx2.get(f"http://127.0.0.1:{again.port}/livez").status_code == 200

@@ -3,37 +3,31 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from some_events import coverage_event, drop_event, gap_event, source_event, status_event, text_event
 
 from pengi_stream.clock import Deadline, parse_rfc3339
 from pengi_stream.errors import SinkError
+from pengi_stream.events import Event
 from pengi_stream.sinks.console import ConsoleSink, ConsoleSinkConfig
 from pengi_stream.testing import check_sink
-from pengi_stream.types import Event, EventType
 
-TEXT = {"prompt_id": "caption", "text": "a dog barks", "confidence": 0.874}
+TEXT = text_event()
 
 
-def shown(
-    data: Mapping[str, object] = TEXT,
-    *,
-    kind: EventType = "pengi_stream.text",
-    time_ns: int = 0,
-    stream_id: str = "door",
-    terminal: bool = False,
-) -> str:
+def shown(event: Event = TEXT, *, terminal: bool = False) -> str:
     """What one event looks like."""
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=terminal, soft_wrap=True, highlight=False, width=40, _environ={})
-    ConsoleSink(console).write([Event("1", kind, "kitchen", stream_id, time_ns, data)])
+    ConsoleSink(console).write([event])
     return screen.getvalue()
 
 
 def test_the_contract_of_sinks_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    check_sink(ConsoleSinkConfig.model_validate({"type": "console"}).build())
+    check_sink(ConsoleSinkConfig.model_validate({"type": "console"}))
 
 
 def test_a_line_tells_time_stream_prompt_text_and_confidence() -> None:
@@ -51,51 +45,64 @@ def test_a_line_tells_time_stream_prompt_text_and_confidence() -> None:
     ],
 )
 def test_times_of_recordings_are_offsets_and_others_the_clock_in_utc(moment: str, time: str) -> None:
-    assert shown(time_ns=parse_rfc3339(moment)).split("  ")[0] == time
+    assert shown(replace(TEXT, start_ns=parse_rfc3339(moment))).split("  ")[0] == time
 
 
 def test_a_close_ended_prompt_shows_its_three_best_labels() -> None:
     scores = {"rain": 0.1, "dog": 0.6, "siren": 0.05, "cat": 0.25}
-    assert shown({**TEXT, "text": "dog", "scores": scores}).endswith("  0.87  (dog 0.60, cat 0.25, rain 0.10)\n")
+    assert shown(replace(TEXT, text="dog", scores=scores)).endswith("  0.87  (dog 0.60, cat 0.25, rain 0.10)\n")
 
 
 def test_a_gap_tells_its_length_and_why() -> None:
-    line = shown({"reason": "overflow", "duration_s": 2.54}, kind="pengi_stream.gap")
+    line = shown(gap_event(reason="overflow", missing_samples=20_320, sample_rate=8_000))
     assert line == "0:00:00.0  door  gap of 2.5 s: overflow\n"
 
 
-@pytest.mark.parametrize("kind", ["drop", "source"])
-def test_drops_and_troubles_tell_why(kind: str) -> None:
-    line = shown({"reason": "too old"}, kind=f"pengi_stream.{kind}")  # type: ignore[arg-type]
-    assert line == f"0:00:00.0  door  {kind}: too old\n"
+@pytest.mark.parametrize(
+    ("event", "kind"), [(drop_event(reason="too old"), "drop"), (source_event(reason="too old"), "source")]
+)
+def test_drops_and_troubles_tell_why(event: Event, kind: str) -> None:
+    assert shown(event) == f"0:00:00.0  door  {kind}: too old\n"
+
+
+def test_a_source_in_another_state_says_what_it_waits_for() -> None:
+    assert shown(status_event()) == "0:00:00.0  door  yard is stalled: no samples for 10 s\n"
+    assert shown(status_event(state="running", reason="")) == "0:00:00.0  door  yard is running\n"
+
+
+def test_coverage_is_no_line_for_people() -> None:
+    assert shown(coverage_event(kind="unheard", reason="waited too long")) == ""
 
 
 def test_a_terminal_gets_colours_and_troubles_have_their_own() -> None:
-    text, gap = shown(terminal=True), shown({"reason": "x"}, kind="pengi_stream.gap", terminal=True)
+    text, gap = shown(terminal=True), shown(gap_event(reason="x"), terminal=True)
     assert "\x1b[" in text
     assert "\x1b[33m" in gap  # yellow
     assert "\x1b[33m" not in text
 
 
 def test_a_file_gets_no_colours_and_no_line_is_wrapped() -> None:
-    line = shown({**TEXT, "text": "bark " * 100 + "[bold]loud[/bold] :dog:"})
+    line = shown(text_event("bark " * 100 + "[bold]loud[/bold] :dog:"))
     assert line.count("\n") == 1
     assert "\x1b" not in line
     assert "[bold]loud[/bold] :dog:" in line
 
 
 def test_nothing_that_is_heard_or_named_can_drive_the_terminal() -> None:
-    line = shown({**TEXT, "text": "two\nlines\r\x1b[2J"}, stream_id="caf\udce9\x07.wav")
+    line = shown(text_event("two\nlines\r\x1b[2J", stream_id="caf\udce9\x07.wav"))
     assert line == "0:00:00.0  caf\\udce9\\x07.wav  caption  two\\nlines\\r\\x1b[2J  0.87\n"
 
 
 def run(script: str, **environment: str) -> subprocess.Popen[str]:
     head = """
 from pengi_stream.sinks.console import ConsoleSinkConfig
-from pengi_stream.types import Event
-sink = ConsoleSinkConfig(type="console").build()
-data = {"prompt_id": "caption", "text": "Vögel \\u72ac", "confidence": 0.5}
-event = Event("1", "pengi_stream.text", "p", "s", 0, data)
+from pengi_stream.events import TextEvent
+from pengi_stream.protocols import Context
+sink = ConsoleSinkConfig(type="console").build(Context.alone("console"))
+event = TextEvent(
+    id="1", pipeline="p", stream_id="s", start_ns=0, end_ns=1, prompt_id="caption", prompt="x", text="Vögel \\u72ac",
+    confidence=0.5, first_sample=0, sample_rate=16_000, model="m", processed_at_ns=0,
+)
 """
     pipe = subprocess.PIPE
     return subprocess.Popen(
@@ -106,6 +113,7 @@ event = Event("1", "pengi_stream.text", "p", "s", 0, data)
 def test_a_reader_that_goes_away_ends_the_sink_with_one_clear_line() -> None:
     process = run("""
 from pengi_stream.errors import SinkError
+from pengi_stream.events import Event
 sink.write([event])
 input()
 try:
@@ -134,5 +142,5 @@ class Full(io.StringIO):
 def test_a_full_disk_under_stdout_is_named() -> None:
     sink = ConsoleSink(Console(file=Full(), soft_wrap=True))
     with pytest.raises(SinkError, match="disk is full"):
-        sink.write([Event("1", "pengi_stream.text", "kitchen", "door", 0, TEXT)])
+        sink.write([TEXT])
     sink.flush(Deadline(1))

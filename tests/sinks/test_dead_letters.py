@@ -8,21 +8,25 @@ import pytest
 
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import SinkError
+from pengi_stream.kafka.lane import Lane
 from pengi_stream.protocols import DeadLetterSink
 from pengi_stream.sinks.dead_letters import JsonlDeadLetters, JsonlDeadLettersConfig
 from pengi_stream.sinks.lines import LineWriter
-from pengi_stream.testing import FakeClock
-from pengi_stream.types import BadRecord, Position, Stream
+from pengi_stream.testing import FakeClock, check_dead_letters, context
+from pengi_stream.types import BadRecord, Stream
 
 
 def kept(path: Path, *records: BadRecord) -> list[dict[str, object]]:
     letters = JsonlDeadLetters(LineWriter(str(path)), FakeClock(utc_ns=1_500_000_000))
-    for record in records:
-        letters.write(record)
+    letters.write(records)
     letters.flush(Deadline(1))
     letters.close()
     letters.close()
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_the_contract_of_dead_letters_is_kept(tmp_path: Path) -> None:
+    check_dead_letters(JsonlDeadLettersConfig(type="jsonl", path=str(tmp_path / "dead.jsonl")))
 
 
 def test_a_bad_record_is_kept_with_all_that_a_replay_needs(tmp_path: Path) -> None:
@@ -35,7 +39,7 @@ def test_a_bad_record_is_kept_with_all_that_a_replay_needs(tmp_path: Path) -> No
         key=b"door",
         headers=(("content-type", b"audio/wav"), ("content-type", b"\xff")),
         time_ns=500_000_000,
-        position=Position("audio/3", 17),
+        position=Lane("audio", 3).position(17),
     )
     [found] = kept(tmp_path / "dead.jsonl", record)
     assert base64.b64decode(str(found.pop("value"))) == poison
@@ -72,7 +76,7 @@ def test_records_are_added_to_those_of_earlier_runs(tmp_path: Path) -> None:
 
 
 def test_a_pipeline_file_can_name_the_file() -> None:
-    letters = JsonlDeadLettersConfig.model_validate({"type": "jsonl", "path": "/dev/full"}).build()
+    letters = JsonlDeadLettersConfig.model_validate({"type": "jsonl", "path": "/dev/full"}).build(context())
     assert isinstance(letters, DeadLetterSink)
     with pytest.raises(SinkError, match="disk is full"):
-        letters.write(BadRecord(Stream("a"), "is no audio"))
+        letters.write([BadRecord(Stream("a"), "is no audio")])

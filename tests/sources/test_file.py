@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pengi_stream.clock import parse_rfc3339
 from pengi_stream.errors import SourceError
 from pengi_stream.sources.file import FileSource, FileSourceConfig
-from pengi_stream.testing import FakeClock, check_source
+from pengi_stream.sources.found import find_files
+from pengi_stream.testing import FakeClock, check_source, context
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, SourceItem, StreamEnd
 
 MTIME_NS = 1_769_857_200_123_456_789
@@ -30,7 +31,7 @@ def _config(path: object, **keys: object) -> FileSourceConfig:
 
 
 def _items(path: object, **keys: object) -> list[SourceItem]:
-    return list(check_source(_config(path, **keys).build()))
+    return list(check_source(_config(path, **keys)))
 
 
 def _ended(items: list[SourceItem]) -> list[str]:
@@ -121,6 +122,52 @@ def test_a_folder_without_audio_is_reported(tmp_path: Path) -> None:
     assert isinstance(record, BadRecord)
     assert record.reason.startswith(f"{tmp_path}: the folder holds no audio file")
     assert isinstance(end, StreamEnd)
+
+
+def test_a_folder_keeps_no_silence_about_sound_that_it_cannot_read(tmp_path: Path) -> None:
+    for name in ["talk.m4a", "clip.mp4", "call.webm"]:
+        (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(99))
+    for name in ["b.caf", "c.voc"]:
+        _write(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no audio")
+    (tmp_path / "._a.wav").write_bytes(b"what macOS keeps")
+    items = _items(str(tmp_path))
+    assert _ended(items) == ["b.caf", "c.voc", "call.webm", "clip.mp4", "talk.m4a"]
+    reasons = [item.reason for item in items if isinstance(item, BadRecord)]
+    m4a = tmp_path / "talk.m4a"
+    assert reasons[-1] == (
+        f"{m4a}: is MP4 or M4A, which is not read; make a WAV of it: ffmpeg -i {m4a} {m4a.with_suffix('.wav')}"
+    )
+    assert len(reasons) == 3
+    found = find_files([str(tmp_path)])
+    assert (found.left_out, found.kinds_left_out) == ((str(tmp_path / "notes.txt"),), [".txt"])
+
+
+def test_a_folder_that_may_not_be_looked_into_is_reported_and_the_rest_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(tmp_path / "a.wav"), _write(tmp_path / "secret/b.wav")
+    real, secret = os.scandir, str(tmp_path / "secret")
+
+    def guarded(path: str) -> object:  # tests may run as root, whom no permission holds
+        if str(path) == secret:
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    monkeypatch.setattr(Path, "iterdir", lambda self: guarded(str(self)))
+    items = _items(str(tmp_path))
+    assert [item.reason for item in items if isinstance(item, BadRecord)] == [
+        f"{secret}: permission denied; make it readable for the user that runs this"
+    ]
+    assert any(isinstance(item, Frame) for item in items)
+
+
+def test_a_pipe_is_not_called_an_empty_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.wav")
+    record, _ = _items(str(tmp_path / "fifo.wav"))
+    assert isinstance(record, BadRecord)
+    assert "is a pipe or a device, expected a file" in record.reason
 
 
 def test_a_truncated_file_gives_its_good_part_then_the_report_then_the_end(tmp_path: Path) -> None:
@@ -216,7 +263,7 @@ def test_one_file_may_be_named_by_the_user(tmp_path: Path) -> None:
 def test_one_name_for_two_files_is_refused(tmp_path: Path) -> None:
     _write(tmp_path / "a.wav"), _write(tmp_path / "b.wav")
     with pytest.raises(SourceError, match="stream_id 'kitchen' stands for 2 files"):
-        list(_config(str(tmp_path), stream_id="kitchen").build().frames())
+        list(_config(str(tmp_path), stream_id="kitchen").build(context()).frames())
 
 
 class _SteppedEvent(threading.Event):
@@ -254,6 +301,6 @@ def test_in_real_time_the_frames_are_the_same(tmp_path: Path) -> None:
 
 def test_close_frees_a_source_that_waits_for_its_time(tmp_path: Path) -> None:
     """The clock stands still and each frame is due a tenth of a second later, so it would take a minute."""
-    source = FileSource(_config(str(_write(tmp_path / "a.wav", 60)), realtime=True), FakeClock())
-    items = check_source(source, close_after=1, timeout_s=5)
+    config = _config(str(_write(tmp_path / "a.wav", 60)), realtime=True)
+    items = check_source(config, close_after=1, timeout_s=5, within=context(clock=FakeClock()))
     assert len(items) < 20

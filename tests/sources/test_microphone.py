@@ -5,11 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from given import GivenSource
 
 from pengi_stream.errors import SourceError
 from pengi_stream.plugins import config_class
 from pengi_stream.sources.microphone import MicrophoneSource, MicrophoneSourceConfig, find_device, list_devices
-from pengi_stream.testing import FakeClock, check_source
+from pengi_stream.testing import FakeClock, check_source, context
 from pengi_stream.types import NS_PER_S, Frame, Gap, SourceItem, StreamEnd
 
 Hear = Callable[..., None]
@@ -87,7 +88,7 @@ def _items(
         source.close()
 
     monkeypatch.setitem(sys.modules, "sounddevice", _FakePortAudio(script_then_close))  # type: ignore[arg-type]
-    return list(check_source(source))
+    return list(check_source(GivenSource(part=source)))
 
 
 def test_blocks_follow_each_other_in_a_live_stream_that_began_with_its_first_sample(
@@ -181,14 +182,14 @@ def test_a_microphone_that_is_unplugged_ends_with_one_line(
 def test_a_device_that_cannot_be_opened_so_is_named_with_what_was_asked(portaudio: _FakePortAudio) -> None:
     portaudio.refuses = True
     with pytest.raises(SourceError) as raised:
-        next(_config(sample_rate=96_000, channels=2).build().frames())
+        next(_config(sample_rate=96_000, channels=2).build(context()).frames())
     assert str(raised.value).startswith(
         "microphone 'default' cannot be opened at 96000 Hz with 2 channel(s): Invalid sample rate"
     )
 
 
 def test_the_rate_and_the_channels_that_were_asked_are_opened_in_tenths_of_a_second(portaudio: _FakePortAudio) -> None:
-    source = _config(sample_rate=48_000, channels=2, device="usb").build()
+    source = _config(sample_rate=48_000, channels=2, device="usb").build(context())
     source.close()
     list(source.frames())
     asked = {key: portaudio.opened[key] for key in ("device", "samplerate", "channels", "blocksize", "dtype")}
@@ -219,7 +220,7 @@ def test_an_unknown_microphone_is_answered_with_those_there_are(portaudio: _Fake
 def test_a_machine_without_a_microphone_says_so(portaudio: _FakePortAudio) -> None:
     portaudio.names = portaudio.names[:1]
     with pytest.raises(SourceError, match="no microphone found"):
-        next(_config().build().frames())
+        next(_config().build(context()).frames())
 
 
 def test_devices_are_listed_with_the_default_marked(portaudio: _FakePortAudio) -> None:
@@ -238,10 +239,10 @@ def test_a_machine_without_portaudio_says_what_to_install(tmp_path: Path, monkey
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     with pytest.raises(SourceError, match=r"PortAudio is not installed.*apt-get install libportaudio2"):
-        next(_config().build().frames())
+        next(_config().build(context()).frames())
 
 
 def test_the_config_loads_without_portaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)  # type: ignore[arg-type]
     config = config_class("sources", "microphone").model_validate({"type": "microphone"})
-    assert isinstance(config.build(), MicrophoneSource)
+    assert isinstance(config.build(context()), MicrophoneSource)

@@ -5,19 +5,22 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from given import GivenSource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pengi_stream.clock import SystemClock
 from pengi_stream.errors import SourceError
 from pengi_stream.sources.file import FileSourceConfig
 from pengi_stream.sources.pipe import PipeSource, PipeSourceConfig
-from pengi_stream.testing import FakeClock, check_source
+from pengi_stream.testing import FakeClock, check_source, context
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, SourceItem, StreamEnd
 
 RAW = {"encoding": "s16le", "sample_rate": 16_000, "channels": 1}
@@ -58,7 +61,7 @@ def _config(**keys: object) -> PipeSourceConfig:
 
 def _items(data: bytes, piece: int = 1 << 16, **keys: object) -> list[SourceItem]:
     with _fed(data, piece) as fd:
-        return list(check_source(PipeSource(_config(**keys), fd)))
+        return list(check_source(GivenSource(part=PipeSource(_config(**keys), fd, SystemClock()))))
 
 
 def _wav(seconds: float = 0.25, subtype: str = "PCM_16", channels: int = 1, container: str = "WAV") -> bytes:
@@ -88,7 +91,7 @@ def _assert_same_audio(items: list[SourceItem], expected: list[SourceItem]) -> N
 def _items_of_file(tmp_path: Path, wav: bytes) -> list[SourceItem]:
     path = tmp_path / "same.wav"
     path.write_bytes(wav)
-    return list(FileSourceConfig(type="file", path=str(path)).build().frames())
+    return list(FileSourceConfig(type="file", path=str(path)).build(context()).frames())
 
 
 @pytest.mark.parametrize("piece", [1, 7, 4_097], indirect=True)
@@ -105,7 +108,8 @@ def test_raw_audio_in_pieces_gives_the_frames_of_the_file(tmp_path: Path, piece:
 @given(st.integers(1, 20_000), st.integers(0, 6_000))
 def test_any_pieces_of_any_length_give_the_same_frames(piece: int, samples: int) -> None:
     data = _wav(samples / 16_000)[44:]
-    _assert_same_audio(_items(data, max(piece, len(data) // 50), audio=RAW), _items(data, audio=RAW))
+    if samples:
+        _assert_same_audio(_items(data, max(piece, len(data) // 50), audio=RAW), _items(data, audio=RAW))
 
 
 @pytest.mark.parametrize("subtype", SUBTYPES)
@@ -155,15 +159,61 @@ def test_a_wav_whose_length_tears_a_sample_says_so() -> None:
 @pytest.mark.parametrize("data", [b"", b"RIF", b"\x01\x02" * 4_000, b"Dear diary, today", _wav()[:30]])
 def test_what_is_neither_described_nor_a_wav_ends_the_source_with_one_line(data: bytes) -> None:
     with _fed(data, 1 << 16) as fd, pytest.raises(SourceError) as raised:
-        list(PipeSource(_config(), fd).frames())
+        list(PipeSource(_config(), fd, SystemClock()).frames())
     assert str(raised.value).startswith("stdin: found")
     assert "audio: {" in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
-def test_a_described_pipe_without_a_byte_is_an_empty_stream() -> None:
-    (end,) = _items(b"", audio=RAW)
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        ("WAV", "found WAV where `audio` says s16le; leave `audio` out"),
+        ("FLAC", "found FLAC where `audio` says s16le; decode it: ffmpeg -loglevel error -i FILE -f s16le -ac 1 -ar"),
+        ("OGG", "found Ogg"),
+        ("MP3", "found MP3"),
+    ],
+)
+@pytest.mark.parametrize("piece", [1, 4_097], indirect=True)
+def test_a_file_where_raw_samples_were_promised_is_refused_with_the_line_that_helps(
+    container: str, words: str, piece: int
+) -> None:
+    subtype = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}.get(container, "PCM_16")
+    with _fed(_wav(1.0, subtype, container=container), piece) as fd, pytest.raises(SourceError) as raised:
+        list(PipeSource(_config(audio=RAW), fd).frames())
+    assert str(raised.value).startswith(f"stdin: {words}")
+
+
+def test_a_file_that_is_no_wav_is_named_where_nothing_was_promised() -> None:
+    with _fed(_wav(container="FLAC"), 1 << 16) as fd, pytest.raises(SourceError, match=r"ffmpeg .* -f wav -"):
+        list(PipeSource(_config(), fd).frames())
+
+
+@pytest.mark.parametrize("keys", [{}, {"live": True}, {"live": True, "ends": True}])
+def test_a_pipe_that_ends_without_a_sample_is_a_fault(keys: dict[str, object]) -> None:
+    with _fed(b"", 1 << 16) as fd, pytest.raises(SourceError, match="stdin: ended without a sample"):
+        list(PipeSource(_config(audio=RAW, **keys), fd).frames())
+
+
+def test_a_live_pipe_that_ends_is_a_fault_once_all_of_it_was_heard() -> None:
+    with _fed(_wav(0.25), 1 << 16) as fd:
+        items = PipeSource(_config(live=True), fd).frames()
+        *frames, end = islice(items, 4)
+        with pytest.raises(SourceError, match=r"ended, though it is live.* `ends: true`"):
+            next(items)
+    assert sum(len(frame.samples) for frame in frames if isinstance(frame, Frame)) == 4_000
     assert isinstance(end, StreamEnd)
+    assert isinstance(_items(_wav(0.25), live=True, ends=True)[-1], StreamEnd)
+
+
+def test_a_live_pipe_begins_now_and_another_in_1970() -> None:
+    for live, start_ns in ((True, 5 * NS_PER_S), (False, 0)):
+        with _fed(_wav(), 1 << 16) as fd:
+            clock = FakeClock(utc_ns=5 * NS_PER_S)
+            first, *_ = PipeSource(_config(live=live, ends=True), fd, clock).frames()
+        assert isinstance(first, Frame)
+        assert first.time.at(0) == start_ns
+        assert first.stream.session == ("1970-01-01T00:00:05.000Z" if live else "")
 
 
 @pytest.mark.parametrize("starts_at", ["mtime", "%Y%m%d", "yesterday"])
@@ -174,7 +224,7 @@ def test_a_pipe_has_no_file_to_take_its_start_from(starts_at: str) -> None:
 
 def test_a_pipe_starts_when_it_is_told_to_and_carries_its_name() -> None:
     with _fed(_wav(), 1 << 16) as fd:
-        config = _config(starts_at="now", stream_id="kitchen", live=True)
+        config = _config(starts_at="now", stream_id="kitchen", live=True, ends=True)
         first, *_ = PipeSource(config, fd, FakeClock(utc_ns=5 * NS_PER_S)).frames()
     assert isinstance(first, Frame)
     assert first.time.at(0) == 5 * NS_PER_S
@@ -194,7 +244,7 @@ def test_close_frees_a_pipe_that_waits_for_bytes(already: bytes, monkeypatch: py
         return real_select(*fds)
 
     monkeypatch.setattr(select, "select", watched_select)
-    source = PipeSource(_config(), read_fd)
+    source = PipeSource(_config(), read_fd, SystemClock())
     reader = threading.Thread(target=lambda: list(source.frames()), daemon=True)
     reader.start()
     assert waits.wait(timeout=5)
@@ -208,7 +258,7 @@ def test_close_frees_a_pipe_that_waits_for_bytes(already: bytes, monkeypatch: py
 
 def test_a_pipe_that_was_closed_before_gives_nothing() -> None:
     with _fed(_wav(), 1 << 16) as fd:
-        source = PipeSource(_config(), fd)
+        source = PipeSource(_config(), fd, SystemClock())
         source.close()
         source.close()
         assert not list(source.frames())
@@ -218,6 +268,6 @@ def test_a_descriptor_that_cannot_be_read_ends_the_source_with_one_line(tmp_path
     fd = os.open(tmp_path, os.O_RDONLY)
     try:
         with pytest.raises(SourceError, match="stdin: cannot be read: Is a directory"):
-            list(PipeSource(_config(audio=RAW), fd).frames())
+            list(PipeSource(_config(audio=RAW), fd, SystemClock()).frames())
     finally:
         os.close(fd)

@@ -14,8 +14,8 @@ from pengi_stream.sources.microphone import MicrophoneSourceConfig
 from pengi_stream.testing import check_source
 from pengi_stream.types import Frame
 
-source = MicrophoneSourceConfig.model_validate({"type": "microphone"} | KEYS).build()
-items = check_source(source, close_after=12)
+config = MicrophoneSourceConfig.model_validate({"type": "microphone"} | KEYS)
+items = check_source(config, close_after=12)
 frames = [item for item in items if isinstance(item, Frame)]
 rate = frames[0].sample_rate
 samples = np.concatenate([frame.samples for frame in frames])[-rate:]
@@ -42,9 +42,10 @@ import subprocess
 import numpy as np
 from pengi_stream.clock import SystemClock
 from pengi_stream.sources.microphone import MicrophoneSourceConfig
+from pengi_stream.protocols import Context
 from pengi_stream.types import Frame
 
-source = MicrophoneSourceConfig(type="microphone").build()
+source = MicrophoneSourceConfig(type="microphone").build(Context.alone("microphone"))
 played_ns = None
 for item in source.frames():
     if isinstance(item, Frame) and played_ns is None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pengi_stream.sources.synthetic import SyntheticSource, SyntheticSourceConfig
-from pengi_stream.testing import FakeClock, check_source
+from pengi_stream.testing import FakeClock, check_source, context
 from pengi_stream.types import Frame, Samples, StreamEnd
 
 SOUNDS = ["silence", "sine", "noise", "chirp", "beeps"]
@@ -15,7 +15,7 @@ def _config(**keys: object) -> SyntheticSourceConfig:
 
 
 def _heard(stream_id: str = "synthetic-0", **keys: object) -> Samples:
-    items = _config(**keys).build().frames()
+    items = _config(**keys).build(context()).frames()
     return np.concatenate([i.samples[:, 0] for i in items if isinstance(i, Frame) and i.stream.id == stream_id])
 
 
@@ -29,7 +29,7 @@ def _loudest_hz(samples: Samples, sample_rate: int = 16_000) -> float:
 
 @pytest.mark.parametrize("sound", SOUNDS)
 def test_every_sound_keeps_the_contract_of_sources(sound: str) -> None:
-    items = check_source(_config(sound=sound, streams=3, duration_s=0.35).build())
+    items = check_source(_config(sound=sound, streams=3, duration_s=0.35))
     assert sum(isinstance(item, StreamEnd) for item in items) == 3
     assert sum(len(item.samples) for item in items if isinstance(item, Frame)) == 3 * 5_600
 
@@ -73,7 +73,7 @@ def test_beeps_sound_in_the_first_half_of_each_second() -> None:
 
 
 def test_streams_without_a_duration_go_on_until_closed() -> None:
-    items = check_source(_config(duration_s=None, streams=2).build(), close_after=50)
+    items = check_source(_config(duration_s=None, streams=2), close_after=50)
     assert len(items) >= 50
     assert not any(isinstance(item, StreamEnd) for item in items)
 
@@ -86,5 +86,5 @@ def test_close_frees_a_source_that_waits_for_its_time() -> None:
 
 
 def test_live_streams_say_so() -> None:
-    frame = next(itertools.islice(_config(live=True).build().frames(), 1))
+    frame = next(itertools.islice(_config(live=True).build(context()).frames(), 1))
     assert frame.stream.live

@@ -3,58 +3,87 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from some_events import coverage_event, drop_event, gap_event, source_event, status_event, text_event
 
 from pengi_stream.clock import NS_PER_S, parse_rfc3339, rfc3339
-from pengi_stream.types import Event
+from pengi_stream.events import (
+    EVENTS,
+    CoverageEvent,
+    CoverageKind,
+    DropEvent,
+    Event,
+    GapEvent,
+    SourceEvent,
+    StatusEvent,
+    TextEvent,
+)
+from pengi_stream.status import State
 from pengi_stream.wire import TYPES, event_from_json, event_to_json
+from pengi_stream.wire.events import data_of
 
 GOLDEN = Path(__file__).parents[1] / "data" / "text_event_v1.json"
 
-EVENT = Event(
+EVENT = TextEvent(
     id="2f1b1c1e-6b0e-5c53-9e0c-0d8b8a5b7f10",
-    type="pengi_stream.text",
-    source="kitchen",
+    pipeline="kitchen",
     stream_id="tür/ost",
-    time_ns=3_360_000_000,
-    data={
-        "stream_id": "tür/ost",
-        "prompt_id": "alarm",
-        "prompt": "this is a sound of",
-        "text": 'glass "breaking" 🐧',
-        "confidence": 0.87,
-        "scores": {"glass breaking": 0.87, "siren": 0.13},
-        "window_start": "1970-01-01T00:00:03.360Z",
-        "window_end": "1970-01-01T00:00:10.080Z",
-        "offset_s": 3.36,
-        "first_sample": 53760,
-        "sample_rate": 16000,
-        "model": "mini-0123abcd-float32",
-        "processed_at": "2026-01-31T12:00:00.000Z",
-    },
+    start_ns=3_360_000_000,
+    end_ns=10_080_000_000,
+    prompt_id="alarm",
+    prompt="this is a sound of",
+    text='glass "breaking" 🐧',
+    confidence=0.87,
+    scores={"glass breaking": 0.87, "siren": 0.13},
+    first_sample=53_760,
+    sample_rate=16_000,
+    model="mini-0123abcd-float32",
+    processed_at_ns=parse_rfc3339("2026-01-31T12:00:00Z"),
 )
 
 # RFC 3339, section 5.6
 RFC3339 = re.compile(r"\d{4}-(0\d|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 text = st.text(min_size=1)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-events = st.builds(
-    Event,
-    id=text,
-    type=st.sampled_from(TYPES),
-    source=text,
-    stream_id=text,
-    time_ns=st.integers(0, 4_000_000_000 * NS_PER_S),
-    data=st.dictionaries(st.text(), json_values, min_size=1, max_size=4),
+times_ns = st.integers(0, 4_000_000_000 * NS_PER_S)
+samples = st.integers(0, 10**15)
+rates = st.integers(1, 200_000)
+numbers = st.floats(0, 1)
+common = {"id": text, "pipeline": text, "stream_id": text, "start_ns": times_ns}
+place = {"end_ns": times_ns, "first_sample": samples, "sample_rate": rates}
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(
+        TextEvent,
+        **common,
+        **place,
+        prompt_id=st.text(),
+        prompt=st.text(),
+        text=st.text(),
+        confidence=numbers,
+        scores=st.none() | st.dictionaries(st.text(), numbers, min_size=1, max_size=3),
+        model=st.text(),
+        processed_at_ns=times_ns.map(lambda ns: ns // 1_000_000 * 1_000_000),
+        repeated=st.booleans(),
+        origin=st.none() | st.dictionaries(st.text(), st.text() | st.integers(), min_size=1, max_size=3),
+        window=st.none(),
+    ),
+    st.builds(GapEvent, **common, **place, reason=st.text(), missing_samples=st.integers(1, 10**15)),
+    st.builds(SourceEvent, **common, reason=st.text()),
+    st.builds(DropEvent, **common, **place, prompt_id=st.text(), reason=st.text()),
+    st.builds(StatusEvent, **common, source=text, state=st.sampled_from(get_args(State)), reason=st.text()),
+    st.builds(
+        CoverageEvent,
+        **common,
+        **place,
+        kind=st.sampled_from(get_args(CoverageKind)),
+        reason=st.text(),
+        end_sample=samples,
+    ),
 )
 
 
@@ -65,6 +94,71 @@ def test_the_bytes_of_an_event_stay_as_consumers_know_them() -> None:
     """
     assert event_to_json(EVENT).encode() + b"\n" == GOLDEN.read_bytes()
     assert event_from_json(GOLDEN.read_bytes()) == EVENT
+
+
+def test_every_type_of_event_has_its_own_name_on_the_wire() -> None:
+    assert {kind.type for kind in EVENTS} == set(TYPES)
+    assert len(EVENTS) == len(TYPES)
+
+
+DATA: list[tuple[Event, dict[str, object]]] = [
+    (
+        gap_event(start_ns=500_000_000, end_ns=3 * NS_PER_S, first_sample=4_000, sample_rate=8_000,
+                  missing_samples=20_000),
+        {
+            "reason": "overflow",
+            "gap_start": "1970-01-01T00:00:00.500Z",
+            "gap_end": "1970-01-01T00:00:03.000Z",
+            "duration_s": 2.5,
+            "first_sample": 4_000,
+            "missing_samples": 20_000,
+            "sample_rate": 8_000,
+        },
+    ),
+    (source_event(), {"reason": "is no audio"}),
+    (
+        drop_event(first_sample=8_000),
+        {
+            "prompt_id": "caption",
+            "reason": "too old",
+            "window_start": "1970-01-01T00:00:00.000Z",
+            "window_end": "1970-01-01T00:00:01.000Z",
+            "first_sample": 8_000,
+            "sample_rate": 16_000,
+        },
+    ),
+    (status_event(), {"source": "yard", "state": "stalled", "reason": "no samples for 10 s"}),
+    (
+        coverage_event(kind="unheard", reason="too old", end_sample=16_000),
+        {
+            "kind": "unheard",
+            "start": "1970-01-01T00:00:00.000Z",
+            "end": "1970-01-01T00:00:01.000Z",
+            "duration_s": 1.0,
+            "first_sample": 0,
+            "end_sample": 16_000,
+            "sample_rate": 16_000,
+            "reason": "too old",
+        },
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "data"), DATA, ids=[event.type for event, _ in DATA])
+def test_the_data_of_each_type_are_what_its_schema_says(event: Event, data: dict[str, object]) -> None:
+    assert data_of(event) == {"stream_id": "door", **data}
+    found = json.loads(event_to_json(event))
+    kind = event.type.removeprefix("pengi_stream.")
+    assert (found["data"], found["type"]) == ({"stream_id": "door", **data}, f"pengi_stream.{kind}")
+    assert found["dataschema"] == f"urn:pengi-stream:schema:{kind}:v1"
+
+
+def test_what_is_seldom_so_is_said_only_where_it_is_so() -> None:
+    assert not {"scores", "repeated", "origin"} & data_of(text_event()).keys()
+    assert "reason" not in data_of(coverage_event())
+    origin = {"topic": "audio", "partition": 3, "offset": 17}
+    said = data_of(text_event(scores={"dog": 1.0}, repeated=True, origin=origin))
+    assert (said["scores"], said["repeated"], said["origin"]) == ({"dog": 1.0}, True, origin)
 
 
 @given(events)
@@ -90,13 +184,13 @@ def test_every_event_is_one_line_of_a_valid_cloud_event(event: Event) -> None:
 
 def test_a_file_name_that_is_no_utf8_can_be_written_and_read_again() -> None:
     name = b"caf\xe9.wav".decode("utf-8", "surrogateescape")
-    event = Event("1", "pengi_stream.source", "p", name, 0, {"reason": "is no audio"})
+    event = source_event(stream_id=name)
     assert event_from_json(event_to_json(event).encode()).stream_id == name
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
 def test_numbers_that_json_does_not_have_are_refused(number: float) -> None:
-    event = Event("1", "pengi_stream.text", "p", "s", 0, {"confidence": number})
+    event = text_event(confidence=number)
     with pytest.raises(ValueError, match="not JSON compliant"):
         event_to_json(event)
     with pytest.raises(ValueError, match="no JSON number"):
@@ -122,6 +216,8 @@ def changed(**attributes: object) -> str:
         (changed(time="yesterday"), "yesterday"),
         (changed(time="1970-01-01T00:00:03"), "no time zone"),
         (changed(data="text"), "data 'text'"),
+        (changed(data={"prompt_id": "caption"}), "data of pengi_stream.text without 'window_end'"),
+        (changed(type="pengi_stream.gap"), "data of pengi_stream.gap without 'reason'"),
     ],
 )
 def test_what_is_no_event_of_ours_is_refused_with_what_was_found(line: str | bytes, message: str) -> None:

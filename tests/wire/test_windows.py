@@ -14,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pengi_stream.errors import AudioError
+from pengi_stream.kafka.lane import Lane
+from pengi_stream.outcomes import Quiet, Span, Unheard, WindowItem
 from pengi_stream.positions import ReadPosition
-from pengi_stream.types import BadRecord, Gap, Stream, StreamEnd, TimeMap, Window, WindowItem, WindowShape
+from pengi_stream.types import BadRecord, Gap, Stream, StreamEnd, TimeMap, Window, WindowShape
 from pengi_stream.wire.payload import Encoding
-from pengi_stream.wire.windows import Elsewhere, WindowRecord, from_record, most_bytes, to_record
+from pengi_stream.wire.windows import WindowRecord, from_record, most_bytes, to_record
 
 DATA = Path(__file__).parents[1] / "data"
 SHAPE = WindowShape(8_000, 4)
-PLACE = ReadPosition("windows/3", 17, assignment=2)
+PLACE = Lane("windows", 3, assignment=2).position(17)
 STREAM = Stream("tür/ost", "2026-01-31T12:00:00Z", live=True)
 WINDOW = Window(
     STREAM,
@@ -37,7 +39,10 @@ WINDOW = Window(
 GAP = Gap(STREAM, 3, 4_410, 44_100, TimeMap(1, 1_769_860_800_000_000_000, 44_100.25), "unplugged")
 END = StreamEnd(STREAM)
 BAD = BadRecord(STREAM, "tür/ost: truncated", "AudioError", time_ns=-5)
-ORIGIN = Elsewhere("", 9, facts=(("topic", "audio"), ("partition", 1), ("offset", 9)))
+ORIGIN = Lane("audio", 1).position(9)
+SPAN = Span(STREAM, 100, 104, 110, 8_000, 1_769_860_800_013_000_000, 1_769_860_800_013_750_000)
+QUIET = Quiet(SPAN)
+UNHEARD = Unheard(SPAN, "waited too long")
 COMMON = [("session", b"2026-01-31T12:00:00Z"), ("live", b"1")]
 
 # What the golden files of version 1 hold. Samples by hand: 16 bits, most significant byte first.
@@ -87,23 +92,52 @@ VERSION_1 = {
     ),
 }
 
-# Versions 2 and 3 say as well where in the audio a window or a bad record began; 3 also where that is not in Kafka.
+# Version 2 says as well where in the audio a window or a bad record began.
 ORIGINS = {"window_v1": replace(WINDOW, position=ORIGIN), "bad_v1": replace(BAD, position=ORIGIN)}
 
 
-ORIGIN_HEADERS = {"2": b"audio/1 9", "3": b'{"topic":"audio","partition":1,"offset":9}'}
-
-
-def newer(name: str, version: str) -> tuple[WindowItem, list[tuple[str, bytes]], bytes]:
+def version_2(name: str) -> tuple[WindowItem, list[tuple[str, bytes]], bytes]:
     item, headers, value = VERSION_1[name]
-    found = [(key, fact.replace(b"/1", b"/" + version.encode()) if key == "schema" else fact) for key, fact in headers]
+    newer = [(key, fact.replace(b"/1", b"/2") if key == "schema" else fact) for key, fact in headers]
     if name in ORIGINS:
-        found.insert(1 + len(COMMON), ("origin", ORIGIN_HEADERS[version]))
+        newer.insert(1 + len(COMMON), ("origin", b"audio/1 9"))
         item = ORIGINS[name]
-    return item, found, value
+    return item, newer, value
 
 
-GOLDEN = VERSION_1 | {name.replace("v1", f"v{v}"): newer(name, v) for v in "23" for name in VERSION_1}
+def version_3(name: str) -> tuple[WindowItem, list[tuple[str, bytes]], bytes]:
+    """Names the facts of an origin, so that any source can have them."""
+    item, headers, value = version_2(name)
+    newer = {key: fact.replace(b"/2", b"/3") if key == "schema" else fact for key, fact in headers}
+    if name in ORIGINS:
+        newer["origin"] = b'{"topic":"audio","partition":1,"offset":9}'
+    return item, list(newer.items()), value
+
+
+# Version 3 has, beside that, what nobody listened to.
+SPAN_HEADERS = [
+    ("segment-sample", b"100"),
+    ("first-sample", b"104"),
+    ("end-sample", b"110"),
+    ("sample-rate", b"8000"),
+    ("start-ns", b"1769860800013000000"),
+    ("end-ns", b"1769860800013750000"),
+]
+ONLY_VERSION_3: dict[str, tuple[WindowItem, list[tuple[str, bytes]], bytes]] = {
+    "quiet_v3": (QUIET, [("schema", b"pengi_stream.quiet/3"), *COMMON, *SPAN_HEADERS], b""),
+    "unheard_v3": (
+        UNHEARD,
+        [("schema", b"pengi_stream.unheard/3"), *COMMON, *SPAN_HEADERS, ("reason", b"waited too long")],
+        b"",
+    ),
+}
+
+GOLDEN = {
+    **VERSION_1,
+    **{name.replace("v1", "v2"): version_2(name) for name in VERSION_1},
+    **{name.replace("v1", "v3"): version_3(name) for name in VERSION_1},
+    **ONLY_VERSION_3,
+}
 
 
 def packed(record: WindowRecord) -> bytes:
@@ -133,6 +167,18 @@ def read(record: WindowRecord, shape: WindowShape = SHAPE) -> WindowItem:
     return from_record(record, shape, PLACE, 1.5)
 
 
+def facts_of(position: ReadPosition | None) -> dict[str, str | int] | None:
+    return None if position is None else dict(position.origin)
+
+
+def arrived(item: WindowItem) -> WindowItem:
+    """`item` without `live`: what was sent can wait."""
+    match item:
+        case Quiet() | Unheard():
+            return replace(item, span=replace(item.span, stream=replace(item.stream, live=False)))
+    return replace(item, stream=replace(item.stream, live=False))
+
+
 def assert_same(found: WindowItem, sent: WindowItem, off: float = 0.0) -> None:
     if isinstance(sent, Window):
         assert isinstance(found, Window)
@@ -142,24 +188,15 @@ def assert_same(found: WindowItem, sent: WindowItem, off: float = 0.0) -> None:
         names = ["stream", "segment_sample", "first_sample", "valid_samples", "sample_rate", "start_ns", "end_ns"]
         assert [getattr(found, name) for name in names] == [getattr(sent, name) for name in names]
         assert found.position == PLACE
-        assert_same_origin(found.origin, sent.position)
+        assert facts_of(found.origin) == facts_of(sent.position)
     elif isinstance(sent, BadRecord):
         assert isinstance(found, BadRecord)
         assert found == replace(sent, position=PLACE, kept=True, origin=found.origin)
-        assert_same_origin(found.origin, sent.position)
+        assert facts_of(found.origin) == facts_of(sent.position)
+    elif isinstance(sent, Quiet | Unheard):
+        assert found == replace(sent, span=replace(sent.span, stream=sent.stream, position=PLACE, ready_s=1.5))
     else:
         assert found == replace(sent, position=PLACE)
-
-
-def assert_same_origin(found: ReadPosition | None, sent: ReadPosition | None) -> None:
-    assert (found and found.origin) == (sent and sent.origin)
-
-
-def test_an_origin_that_is_not_in_kafka_arrives_as_well() -> None:
-    found = read(to_record(replace(WINDOW, position=ReadPosition("d/a.wav", 2**40)), "flac"))
-    assert isinstance(found, Window)
-    assert found.origin is not None
-    assert found.origin.origin == {"lane": "d/a.wav", "offset": 2**40}
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -167,10 +204,10 @@ def test_records_of_every_version_are_read(name: str) -> None:
     item, headers, value = GOLDEN[name]
     record = unpacked((DATA / f"{name}.record").read_bytes())
     assert record == WindowRecord("tür/ost".encode(), value, tuple(headers))
-    assert_same(read(record), item)
+    assert_same(read(record), arrived(item))
 
 
-@pytest.mark.parametrize("name", ["window_v3", "gap_v3", "end_v3", "bad_v3"])
+@pytest.mark.parametrize("name", ["window_v3", "quiet_v3", "unheard_v3", "gap_v3", "end_v3", "bad_v3"])
 def test_records_are_written_as_the_golden_files_say(name: str) -> None:
     assert packed(to_record(GOLDEN[name][0], "l16")) == (DATA / f"{name}.record").read_bytes()
 
@@ -202,7 +239,19 @@ def test_a_window_arrives_as_it_was_sent_but_for_half_a_step(
         9.0,
     )
     found = read(to_record(window, encoding), WindowShape(16_000, len(samples)))
-    assert_same(found, window, off=2**-24 if encoding == "flac" else 2**-16)
+    assert_same(found, arrived(window), off=2**-24 if encoding == "flac" else 2**-16)
+
+
+@given(STREAMS, INDEX, INDEX, st.integers(1, 10**13), TIMES_NS, st.text(st.characters(codec="utf-8")))
+def test_what_nobody_listened_to_arrives_as_it_was_sent(
+    stream: Stream, segment: int, ahead: int, samples: int, start_ns: int, reason: str
+) -> None:
+    first = segment + ahead
+    span = Span(stream, segment, first, first + samples, 8_000, start_ns, start_ns + 125_000 * samples)
+    for item in (Quiet(span), Unheard(span, reason)):
+        record = to_record(item, "flac")
+        assert record.value == b""
+        assert_same(read(record), arrived(item))
 
 
 @given(STREAMS, INDEX, st.integers(1, 4 * 10**9), st.floats(1, 10**6), TIMES_NS, st.text(st.characters(codec="utf-8")))
@@ -215,14 +264,14 @@ def test_gaps_ends_and_bad_records_arrive_as_they_were_sent(
         StreamEnd(stream),
         BadRecord(stream, reason, "ValueError", time_ns=time_ns),
     ):
-        assert_same(read(to_record(item, "flac")), item)
+        assert_same(read(to_record(item, "flac")), arrived(item))
 
 
 @pytest.mark.parametrize("encoding", ["l16", "flac16", "flac"])
 def test_16_bit_sound_arrives_unchanged(encoding: Encoding) -> None:
     steps = np.arange(-32_768, 32_768).astype(np.float32) / np.float32(32_768)
     window = replace(WINDOW, samples=steps, valid_samples=len(steps))
-    assert_same(read(to_record(window, encoding), WindowShape(8_000, len(steps))), window)
+    assert_same(read(to_record(window, encoding), WindowShape(8_000, len(steps))), arrived(window))
 
 
 def test_what_is_louder_than_full_scale_is_clipped() -> None:
@@ -253,7 +302,7 @@ def changed(item: WindowItem = WINDOW, **headers: bytes | None) -> WindowRecord:
     [
         (
             changed(schema=b"pengi_stream.window/99"),
-            "found 'pengi_stream.window/99', expected .* of version 1 or 2 or 3",
+            r"'pengi_stream.window/99', expected .* of version 1 or 2 or 3",
         ),
         (changed(schema=b"audio"), "header schema: found 'audio'"),
         (changed(schema=None), "header schema is missing"),
@@ -267,9 +316,14 @@ def changed(item: WindowItem = WINDOW, **headers: bytes | None) -> WindowRecord:
         (changed(content_type=b"audio/L16;rate=16000;channels=1"), "header content-type: found 'audio/L16;rate=16000"),
         (changed(content_type=b"audio/flac"), "no flac audio"),
         (changed(origin=b"audio/1"), "header origin: found 'audio/1', expected a partition and an offset"),
-        (changed(origin=b'{"offset":'), "header origin: found .*, expected JSON"),
-        (changed(origin=b'{"offset":[1]}'), "header origin: found .*, expected texts and numbers"),
-        (changed(origin=b'{"lane":"a"}'), "header origin: found .*, expected an offset"),
+        (changed(origin=b'{"topic":"audio"}'), "header origin: found .*expected an offset"),
+        (changed(origin=b'{"offset":1'), "header origin: found .*expected JSON"),
+        (changed(origin=b'{"offset":[1]}'), "header origin: found .*expected texts and numbers"),
+        (changed(QUIET, end_sample=b"104"), "header end-sample: found 104, expected 105 or more"),
+        (changed(QUIET, sample_rate=b"16000"), "time counted at 16000 Hz, expected 8000 Hz; ingest and worker need"),
+        (changed(QUIET, segment_sample=b"105"), "header segment-sample: found 105, behind first-sample"),
+        (changed(QUIET, end_ns=b"5"), "header end-ns: found 5, expected more than start-ns"),
+        (changed(UNHEARD, reason=None), "header reason is missing"),
         (changed(live=b"yes"), "header live: found 'yes', expected 0 or 1"),
         (changed(end_ns=b"9223372036854775808"), "header end-ns: found '9223372036854775808', expected .* of 64 bits"),
         (changed(GAP, missing_samples=b"1" + b"0" * 18, measured_rate=b"1"), "gap of 1000000000000000000 samples"),

@@ -165,6 +165,7 @@ def test_what_is_done_of_a_stream_is_told_to_who_reads_on(kafka: Kafka) -> None:
 
 
 def test_a_rebalance_moves_what_it_must_and_the_rest_goes_on_as_if_nothing_had_happened(kafka: Kafka) -> None:
+    kafka.needs("handing over of partitions")
     topic = kafka.new_topic(4)
 
     def rounds(first: int) -> list[Sent]:
@@ -219,6 +220,7 @@ def test_a_topic_that_is_missing_is_named_at_once(kafka: Kafka) -> None:
 
 
 def test_a_topic_that_is_deleted_is_waited_for_by_name_and_patience_ends(kafka: Kafka) -> None:
+    kafka.needs("deletion of topics in use")
     topic = kafka.new_topic()
     send(kafka, topic, seconds(0, 1))
     with reading(kafka, topic, give_up_after_s=3) as found:

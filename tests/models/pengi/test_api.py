@@ -121,12 +121,13 @@ def test_labels_that_cannot_be_ranked_are_refused(pengi: Model, labels: object) 
         (np.zeros(0, np.float32), r"the shape \(0,\)"),
         (np.zeros((2, 3, 4), np.float32), r"the shape \(2, 3, 4\)"),
         (np.zeros((2, RATE), np.float32), "transpose it"),
+        (np.full(RATE, 3e4, np.float32), r"samples up to 30000, expected floats in \[-1, 1\]; divide integers"),
         (np.zeros(RATE, np.int16), r"int16, expected floats in \[-1, 1\]"),
         ([0.0, 0.1], "found a float, expected a numpy array or a path"),
         ([], "found no audio"),
         ("missing.wav", "missing.wav: there is no such file"),
     ],
-    ids=["nan", "None", "empty", "3d", "transposed", "integers", "list", "none", "missing"],
+    ids=["nan", "None", "empty", "3d", "transposed", "scaled", "integers", "list", "none", "missing"],
 )
 def test_audio_that_is_none_is_refused_in_one_line(pengi: Model, audio: object, message: str) -> None:
     with pytest.raises(AudioError, match=message) as caught:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 from pydantic import BaseModel, Field, ValidationError
 
 from pengi_stream.errors import CheckpointError, ConfigError
@@ -53,7 +54,7 @@ def download_published(name: str, folder: Path, record_url: str, progress: Progr
     CheckpointError on all else; then no file is under the final name but one that was there before."""
     if name not in NAMES:
         raise ConfigError(f"no published configuration {name!r}; {suggest(name, NAMES)}")
-    with httpx.Client(follow_redirects=True, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}) as client:
+    with httpx2.Client(follow_redirects=True, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}) as client:
         file = _stated(client, record_url, f"{name}.pth")
         final = folder / file.key
         partial = folder / f"{file.key}.partial"
@@ -69,22 +70,22 @@ def download_published(name: str, folder: Path, record_url: str, progress: Progr
             raise CheckpointError(f"{final} cannot be written: {error.strerror or error}") from error
 
 
-def _stated(client: httpx.Client, record_url: str, key: str) -> RecordFile:
+def _stated(client: httpx2.Client, record_url: str, key: str) -> RecordFile:
     """What the record says of the file `key`."""
     with _reported(record_url):
         answer = client.get(record_url).raise_for_status()
     try:
         record = Record.model_validate_json(answer.content)
     except ValidationError as error:
-        raise CheckpointError(f"{record_url} is no Zenodo record, expected JSON with its files") from error
+        raise CheckpointError(f"{shown(record_url)} is no Zenodo record, expected JSON with its files") from error
     for file in record.files:
         if file.key == key:
             return file
     held = ", ".join(file.key for file in record.files) or "no files"
-    raise CheckpointError(f"{record_url} has no file {key}; it has {held}")
+    raise CheckpointError(f"{shown(record_url)} has no file {key}; it has {held}")
 
 
-def _fetch(client: httpx.Client, file: RecordFile, partial: Path, progress: Progress) -> None:
+def _fetch(client: httpx2.Client, file: RecordFile, partial: Path, progress: Progress) -> None:
     """Append to `partial` what it lacks; begin anew where the server cannot go on."""
     start = _size(partial)
     if start >= file.size:
@@ -96,7 +97,7 @@ def _fetch(client: httpx.Client, file: RecordFile, partial: Path, progress: Prog
         goes_on = answer.status_code == PARTIAL_CONTENT
         if goes_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
             raise CheckpointError(
-                f"{file.links.self} sent another part than was asked for; delete {partial} to begin anew"
+                f"{shown(file.links.self)} sent another part than was asked for; delete {partial} to begin anew"
             )
         done = start if goes_on else 0
         with partial.open("ab" if goes_on else "wb") as written:
@@ -138,13 +139,23 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+def shown(url: str) -> str:
+    """`url` without what may be a secret: user, password, query."""
+    scheme, colon, rest = url.partition("://")
+    if not colon or scheme not in {"http", "https"}:
+        return "the URL"
+    return f"{scheme}://{re.split('[?#]', rest.rpartition('@')[2])[0]}"
+
+
 @contextmanager
 def _reported(url: str, advice: str = "") -> Iterator[None]:
     """Errors of HTTP become one line; `advice` is for those of the connection."""
     try:
         yield
-    except httpx.HTTPStatusError as error:
+    except httpx2.HTTPStatusError as error:
         answer = error.response
-        raise CheckpointError(f"{url} answered {answer.status_code} {answer.reason_phrase}") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise CheckpointError(f"{url} cannot be had: {str(error) or type(error).__name__}{advice}") from error
+        raise CheckpointError(f"{shown(url)} answered {answer.status_code} {answer.reason_phrase}") from error
+    except httpx2.InvalidURL:  # its text quotes the URL
+        raise CheckpointError(f"{shown(url)} cannot be had: that is no URL, expected https://host/path") from None
+    except httpx2.HTTPError as error:
+        raise CheckpointError(f"{shown(url)} cannot be had: {str(error) or type(error).__name__}{advice}") from error

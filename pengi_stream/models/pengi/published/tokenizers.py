@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import BPE
 
@@ -83,7 +83,7 @@ def _read(path: Path) -> bytes:
 def _from_hub(name: str) -> Tokenizer:
     try:
         loaded = _cached(name) or _fetched(name)
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    except (OSError, ValueError, httpx2.HTTPError) as error:
         message = (
             f"tokenizer {name} cannot be had from the model hub; name a folder with gpt2/ and clip/ (--tokenizers)"
         )
@@ -104,5 +104,5 @@ def _fetched(name: str) -> Any:
     import transformers
     from huggingface_hub import hf_hub_url
 
-    httpx.head(hf_hub_url(name, "config.json"), timeout=TIMEOUT_S)  # transformers itself tries for a minute
+    httpx2.head(hf_hub_url(name, "config.json"), timeout=TIMEOUT_S)  # transformers itself tries for a minute
     return transformers.AutoTokenizer.from_pretrained(name, use_fast=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 import torch
@@ -256,9 +256,9 @@ def test_what_is_wrong_with_the_paths_is_said_before_any_vocabulary_is_looked_fo
 
 def test_a_hub_out_of_reach_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
-        raise httpx.ConnectError("no network")
+        raise httpx2.ConnectError("no network")
 
-    monkeypatch.setattr(httpx, "head", refuse)
+    monkeypatch.setattr(httpx2, "head", refuse)
     monkeypatch.setattr("pengi_stream.models.pengi.published.tokenizers._cached", lambda _: None)
     with pytest.raises(CheckpointError, match=r"tokenizer gpt2 cannot be had .*--tokenizers"):
         gpt2_tokenizer(None)

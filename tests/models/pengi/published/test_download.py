@@ -245,3 +245,19 @@ def test_a_port_where_nothing_listens_gives_one_line(tmp_path: Path, monkeypatch
 def test_a_name_that_was_not_published_is_wrong_usage(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'base'"):
         download_published("bas", tmp_path, "http://127.0.0.1:9/", lambda done, size: None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:hunter2@127.0.0.1:1/record?token=hunter2",
+        "http://user:hun/hunter2@127.0.0.1:1/record",
+        "http://user:x:hunter2@host:port/",
+        "user:hunter2@127.0.0.1",
+        "ftp://user:hunter2@127.0.0.1",
+    ],
+)
+def test_no_password_of_a_url_is_quoted(tmp_path: Path, url: str) -> None:
+    with pytest.raises(CheckpointError) as raised:
+        download_published("base", tmp_path, url, lambda done, size: None)
+    assert "hunter2" not in str(raised.value)
