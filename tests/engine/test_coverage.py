@@ -215,7 +215,7 @@ def segments(draw: st.DrawFn, first: int, window: int, hop: int) -> Cut:
 def streams(draw: st.DrawFn) -> list[Cut]:
     """Segments with holes between them, each with windows of one shape; some windows last for half a minute."""
     window = draw(st.integers(1, 12) | st.integers(80, 120))
-    hop = draw(st.integers(1, 2 * window) | st.just(window) | st.just(max(1, window // 2)))
+    hop = draw(st.integers(1, 2 * window) | st.sampled_from([window, window + 1, max(1, window // 2)]))
     cuts: list[Cut] = []
     for _ in range(draw(st.integers(1, 4))):
         first = cuts[-1].end + draw(st.integers(1, 20)) if cuts else draw(st.integers(0, 50))
