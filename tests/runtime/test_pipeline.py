@@ -264,7 +264,8 @@ def test_an_optional_sink_that_fails_disturbs_nobody() -> None:
     run = pipeline([*tone(stream, 3.0), StreamEnd(stream)], sinks)
     assert run.run().ok
     assert len(good.events) == 5
-    assert run.metrics.events.labels("bad", "dropped")._value.get() == 5
+    dropped = {"sink": "bad", "outcome": "dropped"}
+    assert run.metrics.registry.get_sample_value("pengi_stream_events_total", dropped) == 5
 
 
 class Stuck(ListSink):
