@@ -258,8 +258,12 @@ def test_a_hub_out_of_reach_is_said_at_once(tmp_path: Path, monkeypatch: pytest.
     def refuse(*_: object, **__: object) -> NoReturn:
         raise httpx2.ConnectError("no network")
 
+    def not_cached(*_: object, local_files_only: bool = False, **__: object) -> NoReturn:
+        assert local_files_only, "the library itself tries for a minute"
+        raise OSError("not cached")
+
     monkeypatch.setattr(httpx2, "head", refuse)
-    monkeypatch.setattr("pengi_stream.models.pengi.published.tokenizers._cached", lambda _: None)
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", not_cached)
     with pytest.raises(CheckpointError, match=r"tokenizer gpt2 cannot be had .*--tokenizers"):
         gpt2_tokenizer(None)
 
