@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from pengi_stream.engine.watermark import Work
 from pengi_stream.outcomes import OrderedItem, Outcome
+from pengi_stream.types import BadRecord
+
+MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +59,22 @@ class _Slot:
     """None: the model has not answered yet"""
 
 
+def _bytes(item: OrderedItem) -> int:
+    return len(item.value or b"") if isinstance(item, BadRecord) else 0
+
+
 class Reorder:
     """A buffer that gives each item when all earlier items of its stream were given; streams pass one another.
 
-    `capacity` bounds what waits of stored streams; live ones never wait, and what was asked may always finish. Requests
-    that fail for good never finish: what waits behind them is dropped when the buffer is closed.
+    `capacity` bounds what waits of stored streams, `most_bytes` what bad records among it hold; live ones never wait,
+    and what was asked may always finish. Requests that fail for good never finish: what waits behind them is dropped
+    when the buffer is closed.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, most_bytes: int = MOST_BYTES) -> None:
         self._capacity = capacity
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._streams: dict[Hashable, deque[_Slot]] = {}
         self._asked: dict[int, _Slot] = {}
         self._ready: deque[Ordered] = deque()
@@ -72,7 +82,8 @@ class Reorder:
 
     def has_room(self, item: Expected | Passing | Finished) -> bool:
         """False makes a stored stream wait."""
-        return isinstance(item, Finished) or item.live or len(self) < self._capacity
+        has_room = len(self) < self._capacity and self._bytes < self._most_bytes
+        return isinstance(item, Finished) or item.live or has_room
 
     def add(self, item: Expected | Passing | Finished, now_s: float) -> None:  # noqa: ARG002
         match item:
@@ -80,6 +91,7 @@ class Reorder:
                 slot = self._asked[item.sequence] = _Slot(item.key, item.work, None)
                 self._append(slot)
             case Passing():
+                self._bytes += _bytes(item.item)
                 if item.key in self._streams:
                     self._append(_Slot(item.key, item.work, item.item))
                 else:
@@ -92,7 +104,11 @@ class Reorder:
 
     def take(self, now_s: float) -> Ordered | None:  # noqa: ARG002
         """What comes next; None: all that is here waits for the model."""
-        return self._ready.popleft() if self._ready else None
+        if not self._ready:
+            return None
+        ordered = self._ready.popleft()
+        self._bytes -= _bytes(ordered.item)
+        return ordered
 
     def ready_at_s(self, now_s: float) -> float | None:  # noqa: ARG002
         return None
