@@ -62,6 +62,7 @@ class Stages:
             self._states.pop(key, None)
             return Taken()
         known = self._states.setdefault(key, {})
+        remembered = [name for name, state in known.items() if state is not None]
         events: list[Event] = []
         changed: list[tuple[str, Plain]] = []
         for stage in self._stages:
@@ -72,6 +73,6 @@ class Stages:
                 changed.append((stage.key, step.state))
                 known[stage.key] = step.state
         if isinstance(item, StreamEnd):
-            changed = [(name, None) for name, state in known.items() if state is not None]
+            changed = [(name, None) for name in remembered]
             del self._states[key]
         return Taken(tuple(events), tuple(changed))
