@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from parts import HOP, LANE, PROMPT, RATE, WINDOW, Running, frame, frames, pipeline, window
 
 from pengi_stream.clock import Deadline
+from pengi_stream.engine.reorder import Expected, Finished, Passing, Reorder
+from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.watermark import Work
 from pengi_stream.errors import SinkError
 from pengi_stream.events import Event, TextEvent
 from pengi_stream.metrics import Metrics
+from pengi_stream.models.fake import FakeModel
 from pengi_stream.outcomes import span_of
 from pengi_stream.positions import ReadPosition
 from pengi_stream.runtime.assembly import AudioFeed, Outcome
@@ -23,7 +28,7 @@ from pengi_stream.runtime.tracker import Tracker
 from pengi_stream.runtime.waiting import MOST_BYTES, Weighed
 from pengi_stream.status import Status
 from pengi_stream.testing import FakeClock, ListSink, ScriptedSource
-from pengi_stream.types import BadRecord, Stream, StreamEnd
+from pengi_stream.types import BadRecord, Batch, Generation, Stream, StreamEnd, Window
 
 DOOR = Stream("door")
 
@@ -61,7 +66,7 @@ class Waits:
     def wait_for(self, *threads: str) -> bool:
         """Whether each of `threads` had to wait."""
         with self._told:
-            return self._told.wait_for(lambda: set(threads) <= self._threads, 60)
+            return self._told.wait_for(lambda: set(threads) <= self._threads, 30)
 
 
 @pytest.fixture
@@ -342,3 +347,47 @@ def test_latency_is_from_the_last_sample_to_a_required_sink_and_only_where_times
     assert value("pengi_stream_latency_seconds_sum") == 8.0
     assert value("pengi_stream_end_to_end_seconds_count") == 1
     assert value("pengi_stream_end_to_end_seconds_sum") == 10.0 - WINDOW / RATE
+
+
+class Remembering(FakeModel):
+    """Knows which of the windows that it was asked about are still held."""
+
+    def __init__(self) -> None:
+        super().__init__(RATE, 100 * RATE)
+        self._asked: list[weakref.ref[Window]] = []
+
+    def generate(self, batch: Batch) -> list[Generation]:
+        self._asked += [weakref.ref(request.window) for request in batch.requests]
+        return [Generation(request, "rain", 1.0) for request in batch.requests]
+
+    @property
+    def held_bytes(self) -> int:
+        windows = [asked() for asked in self._asked]
+        return sum(window.samples.nbytes for window in windows if window is not None)
+
+
+def test_samples_that_a_stuck_sink_wants_do_not_pile_up_behind_the_model(
+    waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_room = Reorder.has_room
+
+    def noted(waiting: Reorder, item: Expected | Passing | Finished) -> bool:
+        found = has_room(waiting, item)
+        if not found:
+            waits.note(0)
+        return found
+
+    monkeypatch.setattr(Reorder, "has_room", noted)
+    stuck, model = Stuck(wants_samples=True), Remembering()
+    piece = frame(DOOR, 0, model.window_samples)
+    source = ScriptedSource([replace(piece, first_sample=n * len(piece.samples)) for n in range(120)])
+    windows = WindowSpec(RATE, model.window_samples, model.window_samples, "repeat")
+    run = pipeline([AudioFeed("file", source)], [stuck], model=model, windows=windows, min_dbfs=None, max_batch_size=2)
+    running = Running(run.run)
+    assert waits.wait_for("events", "intake-file")
+    assert (
+        MOST_BYTES < model.held_bytes < 4.5 * MOST_BYTES
+    )  # at the sink, before it, interpreted, joined; some in the model
+    stuck.let_go.set()
+    assert running.result() == Outcome()
+    assert len(stuck.of(TextEvent)) == 120
