@@ -12,7 +12,8 @@ import soundfile
 import pengi_stream
 from pengi_stream.api import DecodingOptions, Model
 from pengi_stream.errors import AudioError, CheckpointError, ConfigError
-from pengi_stream.models.pengi.decoding import ranking
+from pengi_stream.models.pengi.decoding import likelihoods
+from pengi_stream.models.pengi.text.context import Context
 from pengi_stream.types import Samples
 
 RATE = 16_000
@@ -120,18 +121,18 @@ def test_five_thousand_labels_are_ranked_a_part_at_a_time(
     pengi: Model, audio: list[Samples], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    write = ranking.Context.write
+    write = Context.write
 
-    def watched(self: ranking.Context, model: object, tokens: np.ndarray, *rest: object) -> object:
+    def watched(self: Context, model: object, tokens: np.ndarray, *rest: object) -> object:
         sizes.append(tokens.numel())
         return write(self, model, tokens, *rest)
 
-    monkeypatch.setattr(ranking.Context, "write", watched)
+    monkeypatch.setattr(Context, "write", watched)
     labels = [f"rain {number}" for number in range(5_000)]
     answers = pengi.rank(audio, EVENTS, labels, sample_rate=RATE, hop_s=pengi.window_s)
     assert [len(answer.scores or {}) for answer in answers] == [5_000] * 4
     assert len(sizes) > 2
-    assert max(sizes) <= ranking.BYTES_AT_ONCE // ranking._token_bytes(pengi._model._network.language_model)
+    assert max(sizes) <= likelihoods.BYTES_AT_ONCE // likelihoods._token_bytes(pengi._model._network.language_model)
 
 
 @pytest.mark.parametrize(

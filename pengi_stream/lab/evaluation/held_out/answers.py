@@ -10,7 +10,7 @@ from operator import eq
 
 from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip, windows_of
 from pengi_stream.lab.evaluation.proportion import Proportion
-from pengi_stream.lab.training.texts.writer import CAPTION, EVENTS
+from pengi_stream.lab.prompts import CAPTION, EVENTS
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Batch, Generation, Request, Window

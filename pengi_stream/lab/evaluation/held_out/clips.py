@@ -10,7 +10,7 @@ from pathlib import Path
 from pengi_stream.audio.decode import SUFFIXES, load_audio
 from pengi_stream.errors import ConfigError
 from pengi_stream.lab.clips import read_clips
-from pengi_stream.lab.training.data.augment import tile
+from pengi_stream.lab.mixing import tile
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.sounds.right_words import Dictionary, RightWords, words_of
 from pengi_stream.types import Samples, Stream, Window

@@ -18,8 +18,8 @@ from pengi_stream.errors import ConfigError
 from pengi_stream.lab.evaluation.held_out.answers import BATCH, Asked, ask_caption, ask_events
 from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip, windows_of
 from pengi_stream.lab.evaluation.held_out.questions import HOW_MANY, IS_THERE, Questioner
+from pengi_stream.lab.prompts import CAPTION, QUESTION
 from pengi_stream.lab.training.data.augment import disturb
-from pengi_stream.lab.training.texts.writer import CAPTION, QUESTION
 from pengi_stream.models.pengi.config import ConfidenceConfig
 from pengi_stream.models.pengi.decoding.confidence import Evidence, confidence_of
 from pengi_stream.models.pengi.model import PengiModel

@@ -13,9 +13,9 @@ from pengi_stream.errors import ConfigError
 from pengi_stream.lab.evaluation.held_out.answers import BATCH
 from pengi_stream.lab.evaluation.held_out.clips import as_window
 from pengi_stream.lab.evaluation.proportion import Proportion
+from pengi_stream.lab.prompts import CAPTION
 from pengi_stream.lab.training.finetune.clips import CaptionedClip, read_captioned
 from pengi_stream.lab.training.finetune.teach import finetune as teach
-from pengi_stream.lab.training.texts.writer import CAPTION
 from pengi_stream.models.pengi.checkpoint import load_checkpoint, save_checkpoint
 from pengi_stream.models.pengi.folder import checkpoint_folder
 from pengi_stream.models.pengi.model import PengiModel
