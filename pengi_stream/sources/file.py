@@ -14,6 +14,7 @@ from pengi_stream.audio.decode import SUFFIXES, AudioFile
 from pengi_stream.clock import Clock, SystemClock
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
+from pengi_stream.sounds.demo import or_demo
 from pengi_stream.sources.pace import Pace
 from pengi_stream.sources.times import EPOCH, FileStartsAt, file_start_ns
 from pengi_stream.types import BadRecord, Frame, Position, SourceItem, Stream, StreamEnd, TimeMap
@@ -26,7 +27,8 @@ class FileSourceConfig(SourceConfig):
 
     type: Literal["file"]
     path: str | tuple[str, ...] = Field(min_length=1)
-    """A file, a glob (`**` goes deep) or a folder (all audio files below it), or a list of these."""
+    """A file, a glob (`**` goes deep), a folder (all audio files below it) or `demo`, a recording that ships with the
+    package; or a list of these."""
     realtime: bool = False
     """Play at the recording's own speed."""
     starts_at: FileStartsAt = EPOCH
@@ -92,9 +94,9 @@ class FileSource:
 
 
 def find_files(given: Sequence[str]) -> list[str]:
-    """The files that paths, globs and folders name, in order; what names none stays, to be reported."""
+    """The files that paths, globs, folders and `demo` name, in order; what names none stays, to be reported."""
     found: list[str] = []
-    for path in given:
+    for path in map(or_demo, given):
         if Path(path).is_dir():
             inside = (p for p in Path(path).rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
             found += sorted(map(str, inside)) or [path]
