@@ -30,7 +30,3 @@ class Proportion:
     def __str__(self) -> str:
         low, high = self.interval
         return f"{self.right}/{self.of} = {self.share:.1%} (95 % interval {low:.1%} to {high:.1%})"
-
-    def as_json(self) -> dict[str, object]:
-        """For `--json`."""
-        return {"right": self.right, "of": self.of, "share": round(self.share, 4), "interval": list(self.interval)}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support import environment
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 COMMAND = [sys.executable, "-m", "pengi_stream", "evaluate", "dataset"]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pengi_stream.lab.evaluation.metrics import precisions
+from pengi_stream.lab.evaluation.dataset.precision import precisions
 from pengi_stream.lab.evaluation.proportion import Proportion
 
 SCORED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=30).filter(
