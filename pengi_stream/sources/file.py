@@ -30,7 +30,8 @@ class FileSourceConfig(SourceConfig):
 
     type: Literal["file"]
     path: str | tuple[str, ...] = Field(min_length=1)
-    """A file, a glob (`**` goes deep) or a folder (all files of sound below it), or a list of these."""
+    """A file, a glob (`**` goes deep), a folder (all files of sound below it) or `demo`, a recording that ships with
+    the package; or a list of these."""
     realtime: bool = False
     """Play at the recording's own speed."""
     starts_at: FileStartsAt = EPOCH

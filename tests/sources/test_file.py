@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from pengi_stream.clock import parse_rfc3339
 from pengi_stream.errors import SourceError
+from pengi_stream.sounds.demo import RECORDING
 from pengi_stream.sources.file import FileSource, FileSourceConfig
 from pengi_stream.sources.found import find_files
 from pengi_stream.testing import FakeClock, check_source, context
@@ -78,6 +79,15 @@ def test_a_glob_gives_what_matches_in_order(tmp_path: Path) -> None:
 def test_a_list_is_read_as_given_and_each_file_once(tmp_path: Path) -> None:
     b, a = _write(tmp_path / "b.wav"), _write(tmp_path / "a.wav")
     assert _ended(_items([str(b), str(a), str(tmp_path / "*.wav")])) == ["b.wav", "a.wav"]
+
+
+def test_demo_is_the_recording_in_the_package_unless_a_file_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_files(["demo"]).paths == [str(RECORDING)]
+    (tmp_path / "demo").touch()
+    assert find_files(["demo"]).paths == ["demo"]
 
 
 def test_brackets_in_the_name_of_a_file_are_no_glob(tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from pengi_stream.models.pengi.config import RankingConfig
 from pengi_stream.models.pengi.decoding.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.decoding.decode import bucket, decode
 from pengi_stream.models.pengi.decoding.drafts import Drafts, Tokens, padded_drafts
-from pengi_stream.models.pengi.decoding.ranking import Ranker
 from pengi_stream.models.pengi.decoding.search import Decoded
 from pengi_stream.models.pengi.decoding.steps import FixedSteps
 from pengi_stream.models.pengi.layers import pack
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.novelty import Novelty
+from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
 from pengi_stream.models.pengi.text.context import Context
 from pengi_stream.models.pengi.text.prompts import prompt_reader
@@ -62,7 +62,13 @@ class PengiModel(AudioLanguageModel):
         self.hop_grid_samples = checkpoint.config.hop_grid_samples
         self.identity = f"pengi:{checkpoint.checksum}:{str(dtype).removeprefix('torch.')}"
         language_model = self._network.language_model
-        self._prompts = prompt_reader(checkpoint.config, self._network, checkpoint.prompt_tokenizer)
+        self._prompts = prompt_reader(
+            checkpoint.config,
+            language_model,
+            self._network.prompt_encoder,
+            self._network.prompt_mapper,
+            checkpoint.prompt_tokenizer,
+        )
         self._reader = Reader(checkpoint.config, self._network, self._tokenizer, self._prompts, device)
         self._ranker = Ranker(
             language_model, self._reader, self._tokenizer, self._stop_token, checkpoint.config.ranking
@@ -120,8 +126,9 @@ class PengiModel(AudioLanguageModel):
 
     def text_embeddings(self, texts: Sequence[str]) -> FloatArray:
         """(texts, size), of length 1: how similar texts are; see `similarity.text_embeddings`."""
+        model, encoder = self._network.language_model, self._network.prompt_encoder
         with _computing():
-            return _array(text_embeddings(self._network, self._tokenizer, self._prompt_tokenizer, texts))
+            return _array(text_embeddings(model, encoder, self._tokenizer, self._prompt_tokenizer, texts))
 
     def label_scores(
         self, windows: Sequence[Window], prompt: str, labels: tuple[str, ...], rules: RankingConfig
