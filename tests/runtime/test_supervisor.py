@@ -177,14 +177,16 @@ class Told(ListSink):
 
 
 class Late(ScriptedSource):
-    """Begins when another source is told to be gone, and then gives each piece when the one before was heard."""
+    """Begins when another source is gone, and then gives each piece when the one before was heard."""
 
-    def __init__(self, items: Sequence[SourceItem], sink: Told) -> None:
+    def __init__(self, items: Sequence[SourceItem], sink: Told, is_gone: Callable[[], bool]) -> None:
         super().__init__(items)
         self._sink = sink
+        self._is_gone = is_gone
 
     def frames(self) -> Iterator[SourceItem]:
-        assert self._sink.wait_for(lambda: any(told.state == "stopped" for told in self._sink.of(StatusEvent)))
+        while not self._is_gone():
+            threading.Event().wait(0.001)
         for number, item in enumerate(super().frames()):
             assert self._sink.wait_for(lambda before=number - 1: len(self._heard()) >= before)
             yield item
@@ -196,9 +198,10 @@ class Late(ScriptedSource):
 def test_a_source_that_is_gone_for_good_is_named_and_what_others_give_goes_on_to_its_end() -> None:
     sink = Told()
     gone = ScriptedSource([*frames(DOOR, WINDOW), SourceError("camera: no such device")])
-    other = Late([*frames(YARD, 20 * WINDOW), StreamEnd(YARD)], sink)
-    outcome = pipeline([AudioFeed("camera", gone, live=True), AudioFeed("file", other)], [sink]).run()
-    assert outcome == Outcome(errors=("camera: no such device",))
+    items = [*frames(YARD, 20 * WINDOW), StreamEnd(YARD)]
+    other = Late(items, sink, lambda: run.health().stages["source-camera"] == "failed")
+    run = pipeline([AudioFeed("camera", gone, live=True), AudioFeed("file", other)], [sink])
+    assert run.run() == Outcome(errors=("camera: no such device",))
     heard = [event.first_sample for event in sink.of(TextEvent) if event.stream_id == "yard"]
     assert heard == list(range(0, 19 * WINDOW + 1, HOP))
 
