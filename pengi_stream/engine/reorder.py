@@ -67,8 +67,8 @@ class Reorder:
     """A buffer that gives each item when all earlier items of its stream were given; streams pass one another.
 
     `capacity` and `most_bytes`, of samples and bad records, bound what waits of stored streams; live ones have eight
-    times the room, and what was asked may always finish. One item has room however large it is. Requests that fail for good never
-    finish: what waits behind them is dropped when the buffer is closed.
+    times the room, and what was asked may always finish. One item has room however large it is. Requests that fail for
+    good never finish: what waits behind them is dropped when the buffer is closed.
     """
 
     def __init__(self, capacity: int, most_bytes: int = MOST_BYTES) -> None:
