@@ -38,8 +38,7 @@ class StateWriter:
             now = counts.get(stream), done_fields(done.get(stream), offset)
             if now == (None, ()):
                 continue
-            same = before is not None and before.of == now
-            written[stream] = before if before is not None and same else _write(stream, *now)
+            written[stream] = before if before is not None and before.of == now else _write(stream, *now)
         self._written = written
         clock = state.counts.clock
         head = pack([clock.time_ms, clock.newest_ms])
