@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from pengi_stream.engine.watermark import Work
 from pengi_stream.outcomes import OrderedItem, Outcome
+from pengi_stream.types import BadRecord
+
+MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class Expected:
     """Of its stream"""
     work: Work
     live: bool = False
+    bytes: int = 0
+    """Of the samples that come with the answer"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +59,47 @@ class _Slot:
     work: Work | None
     item: OrderedItem | None
     """None: the model has not answered yet"""
+    bytes: int = 0
 
 
 class Reorder:
     """A buffer that gives each item when all earlier items of its stream were given; streams pass one another.
 
-    `capacity` bounds what waits of stored streams; live ones never wait, and what was asked may always finish. Requests
-    that fail for good never finish: what waits behind them is dropped when the buffer is closed.
+    `capacity` and `most_bytes`, of samples and bad records, bound what waits of stored streams; live ones never wait,
+    and what was asked may always finish. One item has room however large it is. Requests that fail for good never
+    finish: what waits behind them is dropped when the buffer is closed.
     """
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int, most_bytes: int = MOST_BYTES) -> None:
         self._capacity = capacity
+        self._most_bytes = most_bytes
         self._streams: dict[Hashable, deque[_Slot]] = {}
         self._asked: dict[int, _Slot] = {}
-        self._ready: deque[Ordered] = deque()
+        self._ready: deque[tuple[Ordered, int]] = deque()  # with its bytes
         self._waiting = 0
+        self._bytes = 0
 
     def has_room(self, item: Expected | Passing | Finished) -> bool:
         """False makes a stored stream wait."""
-        return isinstance(item, Finished) or item.live or len(self) < self._capacity
+        if isinstance(item, Finished) or item.live:
+            return True
+        size = item.bytes if isinstance(item, Expected) else _bytes(item.item)
+        fits = size == 0 or self._bytes == 0 or self._bytes + size <= self._most_bytes
+        return fits and len(self) < self._capacity
 
     def add(self, item: Expected | Passing | Finished, now_s: float) -> None:  # noqa: ARG002
         match item:
             case Expected():
-                slot = self._asked[item.sequence] = _Slot(item.key, item.work, None)
+                slot = self._asked[item.sequence] = _Slot(item.key, item.work, None, item.bytes)
+                self._bytes += item.bytes
                 self._append(slot)
             case Passing():
+                size = _bytes(item.item)
+                self._bytes += size
                 if item.key in self._streams:
-                    self._append(_Slot(item.key, item.work, item.item))
+                    self._append(_Slot(item.key, item.work, item.item, size))
                 else:
-                    self._ready.append(Ordered(item.work, item.item))
+                    self._ready.append((Ordered(item.work, item.item), size))
             case Finished():
                 for sequence, outcome in item.outcomes:
                     slot = self._asked.pop(sequence)
@@ -92,7 +108,11 @@ class Reorder:
 
     def take(self, now_s: float) -> Ordered | None:  # noqa: ARG002
         """What comes next; None: all that is here waits for the model."""
-        return self._ready.popleft() if self._ready else None
+        if not self._ready:
+            return None
+        ordered, size = self._ready.popleft()
+        self._bytes -= size
+        return ordered
 
     def ready_at_s(self, now_s: float) -> float | None:  # noqa: ARG002
         return None
@@ -102,6 +122,7 @@ class Reorder:
         self._streams.clear()
         self._asked.clear()
         self._waiting = 0
+        self._bytes = sum(size for _, size in self._ready)
 
     def __len__(self) -> int:
         return self._waiting + len(self._ready)
@@ -116,6 +137,11 @@ class Reorder:
             slot = slots.popleft()
             self._waiting -= 1
             if slot.item is not None:
-                self._ready.append(Ordered(slot.work, slot.item))
+                self._ready.append((Ordered(slot.work, slot.item), slot.bytes))
         if not slots:
             del self._streams[key]
+
+
+def _bytes(item: OrderedItem) -> int:
+    """Of a bad record's value; of samples, their request has told."""
+    return len(item.value or b"") if isinstance(item, BadRecord) else 0

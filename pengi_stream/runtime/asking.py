@@ -44,13 +44,22 @@ class Asker:
     """Asks the prompts about the windows of one source. One thread, but for `ask_from_now_on`."""
 
     def __init__(
-        self, questions: Questions, requests: Requests, joined: Joined, tracker: Tracker, metrics: Metrics
+        self,
+        questions: Questions,
+        requests: Requests,
+        joined: Joined,
+        tracker: Tracker,
+        metrics: Metrics,
+        *,
+        keeps_samples: bool = False,
     ) -> None:
+        """`keeps_samples`: answers come with the samples of their windows, which are weighed then."""
         self._questions = questions
         self._requests = requests
         self._joined = joined
         self._tracker = tracker
         self._metrics = metrics
+        self._keeps_samples = keeps_samples
 
     def ask_from_now_on(self, questions: Questions) -> None:
         """From the next window on, ask these; the model has been asked whether it can. Any thread."""
@@ -83,10 +92,10 @@ class Asker:
         ledgers.enter("windows")
         ledgers.leave("windows", "requested")
         ledgers.enter("requests", len(prompts))
-        key = stream_key(window)
+        key, size = stream_key(window), window.samples.nbytes if self._keeps_samples else 0
         requests = [(prompt, self._tracker.opened(source, window)) for prompt in prompts]
         for prompt, work in requests:
-            self._joined.put(Expected(work.number, key, work, window.stream.live))
+            self._joined.put(Expected(work.number, key, work, window.stream.live, size))
             self._requests.put(Request(window, prompt, work.number))
 
     def _pass(self, source: int, item: Quiet | Unheard | Gap | StreamEnd | BadRecord | StatusChange) -> None:

@@ -29,7 +29,8 @@ class DeadLetters:
     ) -> None:
         self._sink = sink
         self._patience = Patience("dead_letters", clock, give_up_after_s, stopping)
-        self._in_transactions = in_transactions  # then a sink keeps them, together with the events
+        self.in_transactions = in_transactions
+        """A sink keeps them, together with the events"""
         self.unkept = 0
         """Bad records that were only logged"""
 
@@ -47,7 +48,7 @@ class DeadLetters:
         """Returns when `records` are durable. Raises SinkError when nobody took them for too long."""
         if self._sink is None:
             self.unkept += len(records)
-        elif records and not self._in_transactions:
+        elif records and not self.in_transactions:
             sink = self._sink
             self._patience.until_accepted(lambda _: sink.write(records))
             self._patience.until_accepted(sink.flush)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pengi_stream.clock import Clock
 from pengi_stream.engine.reorder import Ordered
 from pengi_stream.engine.stages import Stages
-from pengi_stream.events import Event
 from pengi_stream.outcomes import Heard, OrderedItem, Unheard
 from pengi_stream.runtime.asking import Joined
 from pengi_stream.runtime.dead_letters import DeadLetters
@@ -49,7 +48,10 @@ class Interpreter:
         if taken.states:
             self.tracker.interpreted(work, taken.states)
         span = item.span if isinstance(item, Heard) and taken.events else None
-        self.sinks.deliver(Delivery(work, taken.events, _bytes(taken.events), span, _record(item)))
+        record = _record(item) if self.dead_letters.in_transactions else None
+        size = sum(EVENT_BYTES + event.samples_bytes for event in taken.events)
+        size += 0 if record is None else len(record.value or b"")
+        self.sinks.deliver(Delivery(work, taken.events, size, span, record))
 
 
 def _records(ordered: Sequence[Ordered]) -> Iterator[BadRecord]:
@@ -63,7 +65,3 @@ def _record(item: OrderedItem) -> BadRecord | None:
     if isinstance(item, Unheard):
         return item.record
     return item if isinstance(item, BadRecord) and not item.kept else None
-
-
-def _bytes(events: Sequence[Event]) -> int:
-    return sum(EVENT_BYTES + event.samples_bytes for event in events)

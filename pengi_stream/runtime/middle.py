@@ -27,10 +27,10 @@ from pengi_stream.runtime.interpreter import Interpreter
 from pengi_stream.runtime.sink_writers import SinkWriters
 from pengi_stream.runtime.stage import Closable
 from pengi_stream.runtime.tracker import Tracker
-from pengi_stream.runtime.waiting import Weighed
+from pengi_stream.runtime.waiting import MOST_BYTES, Weighed
 
 BATCHES_WAITING = 4  # batches' worth of stored requests between the intakes and the model
-ITEMS_WAITING = 4096  # of stored streams, between the intakes and the sinks; none holds samples
+ITEMS_WAITING = 4096  # of stored streams, between the intakes and the sinks
 WINDOWS_WAITING = 1024
 
 
@@ -69,12 +69,13 @@ def listening(
         capacity=assembly.max_batch_size * BATCHES_WAITING,
     )
     requests: Requests = Channel(batcher, producers=feeds, clock=clock)
-    joined: Joined = Channel(Reorder(ITEMS_WAITING), producers=feeds + model.concurrency, clock=clock)
+    joined: Joined = Channel(Reorder(ITEMS_WAITING, MOST_BYTES), producers=feeds + model.concurrency, clock=clock)
     keeps_samples = any(named.sink.wants_samples for named in assembly.sinks)
     inference = Inference(model, assembly.metrics, keeps_samples)
     stages = Stages(pure_stages(assembly, model))
     interpreter = Interpreter(stages, sinks, dead_letters, tracker, clock)
-    asker = Asker(Questions(assembly.prompts), requests, joined, tracker, assembly.metrics)
+    questions = Questions(assembly.prompts)
+    asker = Asker(questions, requests, joined, tracker, assembly.metrics, keeps_samples=keeps_samples)
     return Middle(
         name="model",
         channels=[requests, joined],

@@ -86,10 +86,10 @@ class Supervisor:
 
     def _wait(self, error: SourceError, retry_after_s: float) -> None:
         wait_s = self._backoff.failed(retry_after_s, random.random())  # noqa: S311  nobody gains by guessing it
-        if not self._stalled:
+        before, self._stalled = self._stalled, str(error)
+        if not before:
             log.warning("source_stalled", source=self.name, reason=str(error), retry_after_s=round(wait_s, 1))
             self._change(Status("stalled", str(error)))
-        self._stalled = str(error)
         self._closed.wait(wait_s)
 
     def _note(self, item: SourceOutput) -> None:

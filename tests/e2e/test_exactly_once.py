@@ -28,7 +28,7 @@ from pengi_stream.kafka.security import SecurityConfig
 RATE = 16_000
 STREAMS, RECORDS = 8, 125  # of each stream; a record is half a second
 KILLS = 4
-EVENTS_OF_A_PART = 150  # at least: a fifth of the records, less what a window and the poison take
+EVENTS_OF_A_PART = STREAMS * (RECORDS // (KILLS + 1) - 3)  # at least: a window and the poison take three records
 POISON = b"\x00\x01\x02"  # three bytes are no PCM of 16 bits
 AUDIO = {"encoding": "s16le", "sample_rate": RATE, "channels": 1}
 

@@ -115,3 +115,25 @@ def test_stored_streams_wait_while_too_much_is_open_live_ones_and_answers_never(
     reorder.add(finished, 0.0)
     assert drained(reorder) == [0, 1]
     assert reorder.has_room(Expected(2, "b", work(2, "b")))
+
+
+@given(sizes=st.lists(st.integers(0, 60), max_size=20), answered=st.lists(st.booleans(), min_size=20, max_size=20))
+def test_the_samples_that_answers_bring_are_bounded_however_late_they_are_taken(
+    sizes: list[int], answered: list[bool]
+) -> None:
+    reorder = Reorder(100, most_bytes=100)
+    held: dict[int, int] = {}
+    for number, size in enumerate(sizes):
+        expected = Expected(number, "a", work(number, "a"), bytes=size)
+        fits = size == 0 or sum(held.values()) == 0 or sum(held.values()) + size <= 100
+        assert reorder.has_room(expected) == fits
+        assert reorder.has_room(Passing("a", None, StreamEnd(Stream("a"))))
+        assert reorder.has_room(Expected(number, "b", work(number, "b"), live=True, bytes=size))
+        if not fits:
+            continue
+        reorder.add(expected, 0.0)
+        held[number] = size
+        if answered[number]:
+            finish(reorder, *(Item(waiting, "a", asked=True) for waiting in held))
+            for taken in drained(reorder):
+                del held[taken]

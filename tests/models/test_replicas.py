@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from given import GivenModel
 from structlog.testing import capture_logs
 
 from pengi_stream.errors import ModelError
@@ -55,7 +56,7 @@ def replicas(*devices: Device) -> Replicas:
 
 
 def test_they_keep_the_contract_of_a_model() -> None:
-    check_model(replicas(Device(), Device()))
+    check_model(GivenModel(part=replicas(Device(), Device())))
 
 
 def test_their_identity_does_not_depend_on_how_many_they_are() -> None:

@@ -10,16 +10,16 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 from ledgers import ledgers_of
-from pengi_stream.runtime.outlets import NamedSink
 
 from pengi_stream.clock import Deadline
 from pengi_stream.config import ServerConfig, parse_config
 from pengi_stream.errors import ServerError, SinkError
+from pengi_stream.events import Event
 from pengi_stream.runtime.build import build_pipeline
 from pengi_stream.runtime.pipeline import Pipeline
+from pengi_stream.runtime.sink_writers import NamedSink
 from pengi_stream.server.http import HttpServer
 from pengi_stream.testing import ListSink
-from pengi_stream.types import Event
 
 PORT_0 = ServerConfig(port=0)
 
@@ -80,8 +80,8 @@ def test_a_pipeline_that_is_being_built_is_alive_and_says_that_it_waits_for_its_
 def test_a_running_pipeline_is_ready_and_its_sources_have_a_state(server: HttpServer, client: httpx2.Client) -> None:
     with running(pipeline({"realtime": True}), server):
         answer = until(client, "/readyz", lambda answer: answer.status_code == 200)
-        assert answer.json()["sources"] == {"source-0": {"state": "running", "waits_for": ""}}
-        assert client.get("/livez").json()["stages"]["model"] == "running"
+        assert answer.json()["sources"] == {"synthetic": {"state": "running", "waits_for": ""}}
+        assert client.get("/livez").json()["stages"]["model-0"] == "running"
 
 
 def test_every_scrape_of_a_busy_pipeline_balances_and_the_last_one_has_nothing_on_its_way(
@@ -133,7 +133,7 @@ def test_no_stream_is_named_in_the_metrics(server: HttpServer, client: httpx2.Cl
     with running(pipeline({"duration_s": 5}, [NamedSink("list", ListSink(), required=True)]), server) as thread:
         thread.join()
     scrape = client.get("/metrics").text
-    assert 'pengi_stream_events_total{outcome="durable",sink="list"} 19.0' in scrape
+    assert 'pengi_stream_events_total{outcome="durable",sink="list"} 20.0' in scrape
     assert "synthetic-0" not in scrape
 
 
@@ -144,10 +144,10 @@ class Refusing(ListSink):
         super().__init__()
         self.opened = threading.Event()
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, items: Sequence[Event]) -> None:
         if not self.opened.is_set():
             raise SinkError("topic events does not exist", retry_after_s=0.05)
-        super().write(events)
+        super().write(items)
 
 
 def test_a_refusing_sink_is_what_a_pipeline_waits_for_until_it_gives_in(
@@ -164,7 +164,7 @@ def test_a_refusing_sink_is_what_a_pipeline_waits_for_until_it_gives_in(
 class Broken(ListSink):
     """Fails in a way that nobody expects."""
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, items: Sequence[Event]) -> None:
         raise RuntimeError("out of paper")
 
 
@@ -175,7 +175,7 @@ class Slow(ListSink):
         super().__init__()
         self.may_go_on = threading.Event()
 
-    def write(self, events: Sequence[Event]) -> None:
+    def write(self, items: Sequence[Event]) -> None:
         self.may_go_on.wait(20)
 
 

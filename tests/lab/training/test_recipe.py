@@ -62,8 +62,8 @@ def random_yamnet(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def test_the_recipe_makes_a_checkpoint_that_can_be_evaluated(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recipe_module, "MIXTURES", 2)
-    monkeypatch.setattr(Recipe, "_rendered", lambda self, texts: [])
-    monkeypatch.setattr(recipe_module, "tone_clips", list)
+    for renders in ("render_speech", "render_music", "tone_clips"):
+        monkeypatch.setattr(recipe_module, renders, lambda *_: [])
     recipe = Recipe(data, data / "work")
 
     recipe.prepare()

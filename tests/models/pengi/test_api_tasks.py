@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import pengi_stream
 from pengi_stream.api import DecodingOptions, Model
 from pengi_stream.errors import AudioError, CheckpointError, ConfigError
 from pengi_stream.models.pengi.decoding import ranking
+from pengi_stream.models.pengi.text.language_model import LanguageModel
 from pengi_stream.types import Samples
 
 RATE = 16_000
@@ -120,18 +122,19 @@ def test_five_thousand_labels_are_ranked_a_part_at_a_time(
     pengi: Model, audio: list[Samples], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes: list[int] = []
-    write = ranking.Context.write
+    logits = LanguageModel.logits
 
-    def watched(self: ranking.Context, model: object, tokens: np.ndarray, *rest: object) -> object:
-        sizes.append(tokens.numel())
-        return write(self, model, tokens, *rest)
+    def watched(self: LanguageModel, hidden: torch.Tensor) -> torch.Tensor:
+        found = logits(self, hidden)
+        sizes.append(found.nbytes)
+        return found
 
-    monkeypatch.setattr(ranking.Context, "write", watched)
+    monkeypatch.setattr(LanguageModel, "logits", watched)
     labels = [f"rain {number}" for number in range(5_000)]
     answers = pengi.rank(audio, EVENTS, labels, sample_rate=RATE, hop_s=pengi.window_s)
     assert [len(answer.scores or {}) for answer in answers] == [5_000] * 4
     assert len(sizes) > 2
-    assert max(sizes) <= ranking.BYTES_AT_ONCE // ranking._token_bytes(pengi._model._network.language_model)
+    assert 3 * max(sizes) <= ranking.BYTES_AT_ONCE  # they, their copy in float32 and its log-softmax
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,12 @@ from tokenizers import Tokenizer
 from pengi_stream.errors import CheckpointError
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import load_checkpoint, save_checkpoint, write_checksums
+from pengi_stream.testing import context
 
 
 def test_a_missing_checkpoint_is_named_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere.*use mini or a folder"):
-        PengiModelConfig(type="pengi", checkpoint=str(tmp_path / "nowhere")).build()
+        PengiModelConfig(type="pengi", checkpoint=str(tmp_path / "nowhere")).build(context())
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "encoder.safetensors", "tokenizer.json"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from given import GivenModel
 
 from pengi_stream.config import parse_config
 from pengi_stream.errors import ConfigError
@@ -15,7 +16,7 @@ from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.placement import devices_of, dtype_of
 from pengi_stream.models.replicas import Replicas
 from pengi_stream.options import DecodingOptions, Prompt
-from pengi_stream.testing import check_model
+from pengi_stream.testing import check_model, context
 from pengi_stream.types import Batch, Request
 
 CAPTION = Prompt("caption", "generate audio caption", DecodingOptions(max_new_tokens=8))
@@ -87,13 +88,13 @@ def test_what_is_no_device_is_refused_with_what_would_be(device: object) -> None
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_each_precision_keeps_the_contract_and_has_an_identity_of_its_own(folder: Path, dtype: str) -> None:
-    model = config(folder, device="cpu", dtype=dtype).build()
+    model = config(folder, device="cpu", dtype=dtype).build(context())
     assert model.identity.endswith(f":{dtype}")
-    check_model(model)
+    check_model(GivenModel(part=model))
 
 
 def test_float32_is_not_rounded_on_a_gpu(folder: Path) -> None:
-    config(folder, device="cpu").build()
+    config(folder, device="cpu").build(context())
     assert not torch.backends.cudnn.allow_tf32
     assert torch.get_float32_matmul_precision() == "highest"
 
@@ -101,10 +102,10 @@ def test_float32_is_not_rounded_on_a_gpu(folder: Path) -> None:
 def test_two_devices_say_what_one_says_under_the_same_identity(
     folder: Path, model: PengiModel, ask: Callable[[PengiModel, int, Prompt], Request]
 ) -> None:
-    both = config(folder, device=["cpu", "cpu"]).build()
+    both = config(folder, device=["cpu", "cpu"]).build(context())
     assert isinstance(both, Replicas)
     assert (both.identity, both.concurrency) == (model.identity, 2)
-    check_model(both)
+    check_model(GivenModel(part=both))
     batches = [Batch(tuple(ask(model, seed + 4 * n, CAPTION) for seed in range(4))) for n in range(2)]
     for batch in batches:  # the first goes to one copy, the second to the other
         assert [g.text for g in both.generate(batch)] == [g.text for g in model.generate(batch)]

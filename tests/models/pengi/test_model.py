@@ -10,6 +10,7 @@ from unittest.mock import create_autospec
 import numpy as np
 import pytest
 import torch
+from given import GivenModel
 
 from pengi_stream.errors import ConfigError, ModelError
 from pengi_stream.models.pengi import PengiModelConfig
@@ -19,7 +20,7 @@ from pengi_stream.models.pengi.checkpoint import load_checkpoint
 from pengi_stream.models.pengi.decoding.decode import bucket
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.options import DecodingOptions, Prompt
-from pengi_stream.testing import check_model
+from pengi_stream.testing import check_model, context
 from pengi_stream.types import Batch, Request
 
 Ask = Callable[[PengiModel, int, Prompt], Request]
@@ -29,7 +30,7 @@ EVENTS = Prompt("events", "this is a sound of", DecodingOptions(max_new_tokens=8
 
 
 def test_it_keeps_the_contract_of_a_model(model: PengiModel) -> None:
-    check_model(model)
+    check_model(GivenModel(part=model))
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -105,7 +106,7 @@ def test_an_error_of_torch_is_a_model_error_even_without_a_message(
 
 
 def test_the_identity_names_checkpoint_and_dtype(folder: Path, model: PengiModel, ask: Ask) -> None:
-    half = PengiModelConfig(type="pengi", checkpoint=str(folder), device="cpu", dtype="bfloat16").build()
+    half = PengiModelConfig(type="pengi", checkpoint=str(folder), device="cpu", dtype="bfloat16").build(context())
     assert half.identity != model.identity
     assert half.identity.split(":")[1] == model.identity.split(":")[1]
     [generation] = half.generate(Batch((ask(half, 0, CAPTION),)))

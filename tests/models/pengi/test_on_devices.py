@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from devices import DEVICES, TWO_DEVICES, device_or_skip
+from given import GivenModel
 
 from pengi_stream.api.audio import windows_of
 from pengi_stream.config import WindowConfig
@@ -21,7 +22,7 @@ from pengi_stream.models.replicas import Replicas
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.runtime.build import window_spec
-from pengi_stream.testing import check_model
+from pengi_stream.testing import check_model, context
 from pengi_stream.types import Batch, Generation, Request, Window
 
 RECORDING = Path(__file__).parents[3] / "pipelines/demo.flac"
@@ -47,7 +48,7 @@ def load() -> Load:
     def loaded(device: str | tuple[str, ...], dtype: str = "float32") -> PengiModel | Replicas:
         for name in [device] if isinstance(device, str) else device:
             device_or_skip(name)
-        return PengiModelConfig.model_validate({"type": "pengi", "device": device, "dtype": dtype}).build()
+        return PengiModelConfig.model_validate({"type": "pengi", "device": device, "dtype": dtype}).build(context())
 
     return loaded
 
@@ -75,7 +76,7 @@ def most_apart(found: Sequence[Generation], expected: Sequence[Generation]) -> f
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_float32_keeps_the_contract(load: Load, device: str) -> None:
-    check_model(load(device))
+    check_model(GivenModel(part=load(device)))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -106,7 +107,7 @@ def test_cuda_graphs_say_what_steps_without_them_say(
     load: Load, windows: list[Window], size: int, prompt: Prompt
 ) -> None:
     device_or_skip("cuda:0")
-    graphs = PengiModelConfig(type="pengi", device="cuda:0", dtype="float32", cuda_graphs=True).build()
+    graphs = PengiModelConfig(type="pengi", device="cuda:0", dtype="float32", cuda_graphs=True).build(context())
     for start in range(0, len(windows), size):
         part = windows[start : start + size]
         replayed, plain = say(graphs, part, prompt), say(load("cuda:0"), part, prompt)

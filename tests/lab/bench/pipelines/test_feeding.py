@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from given import GivenSource
 
 from pengi_stream.clock import SystemClock
 from pengi_stream.lab.bench.pipelines.feeding import FRAME_S, FeedSource, random_feeds
@@ -21,7 +22,8 @@ def sound() -> Sound:
 
 @pytest.mark.parametrize("realtime", [False, True])
 def test_feeds_keep_the_contract_of_a_source(sound: Sound, realtime: bool) -> None:
-    check_source(FeedSource(sound, random_feeds(3, sound, (1,), within_s=0.2), RATE // 2, realtime=realtime))
+    source = FeedSource(sound, random_feeds(3, sound, (1,), within_s=0.2), RATE // 2, realtime=realtime)
+    check_source(GivenSource(part=source))
 
 
 def test_every_feed_is_heard_whole_from_its_own_place_of_the_recording(sound: Sound) -> None:

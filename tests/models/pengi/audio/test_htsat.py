@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -35,7 +37,12 @@ def test_a_batch_gives_what_single_windows_give(small_htsat: Htsat) -> None:
 @torch.no_grad()
 def test_the_folded_image_stacks_pieces_of_time_along_frequency(small_htsat: Htsat) -> None:
     decibels = torch.arange(256).float()[None, :, None] + 1000 * torch.arange(16).float()  # no stretching: 256 frames
-    image = small_htsat._fold(decibels)[0, 0]
+    seen: list[torch.Tensor] = []
+    htsat = copy.deepcopy(small_htsat)
+    htsat.frontend = htsat.bn0 = torch.nn.Identity()
+    htsat.patch_embed.register_forward_pre_hook(lambda _, inputs: seen.extend(inputs))
+    htsat(decibels)
+    image = seen[0][0, 0]
     assert image.shape == (64, 64)
     assert image[16 * 2 + 5, 7] == pytest.approx(64 * 2 + 7 + 5000)
 

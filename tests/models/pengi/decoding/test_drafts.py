@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from pengi_stream.metrics import Metrics
+from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.checkpoint import load_checkpoint
 from pengi_stream.models.pengi.decoding.drafts import MOST_KEPT, Drafts
 from pengi_stream.models.pengi.decoding.search import Decoded
@@ -17,6 +18,7 @@ from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.text.context import Context
 from pengi_stream.models.replicas import Replicas
 from pengi_stream.options import DecodingOptions, Prompt
+from pengi_stream.testing import context
 from pengi_stream.types import Batch, Generation, Request, Stream
 
 Ask = Callable[[PengiModel, int, Prompt], Request]
@@ -27,9 +29,15 @@ STOP = 0
 
 
 @pytest.fixture
-def fresh(folder: Path) -> PengiModel:
+def metrics() -> Metrics:
+    """What drafts save."""
+    return Metrics()
+
+
+@pytest.fixture
+def fresh(folder: Path, metrics: Metrics) -> PengiModel:
     """A model that heard nothing yet."""
-    return PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32)
+    return PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32, metrics=metrics)
 
 
 def at(request: Request, step: int, stream: str = "a") -> Request:
@@ -46,9 +54,9 @@ def counts(metrics: Metrics) -> list[float]:
     return [metrics.registry.get_sample_value(f"pengi_stream_{name}_total") or 0 for name in names]
 
 
-def test_streams_say_with_drafts_what_they_say_without(fresh: PengiModel, folder: Path, ask: Ask) -> None:
-    metrics = Metrics()
-    fresh.measure(metrics)
+def test_streams_say_with_drafts_what_they_say_without(
+    fresh: PengiModel, folder: Path, metrics: Metrics, ask: Ask
+) -> None:
     sounds = [0, 0, 0, 1, 1, 1, 0, 2, 2, 2, 2]
     for step in range(len(sounds)):
         requests = [
@@ -64,10 +72,8 @@ def test_streams_say_with_drafts_what_they_say_without(fresh: PengiModel, folder
 
 
 def test_a_text_that_was_said_twice_is_offered_and_saves_its_steps(
-    fresh: PengiModel, ask: Ask, monkeypatch: pytest.MonkeyPatch
+    fresh: PengiModel, metrics: Metrics, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics = Metrics()
-    fresh.measure(metrics)
     reads: list[tuple[int, int]] = []
     write = Context.write
 
@@ -83,9 +89,7 @@ def test_a_text_that_was_said_twice_is_offered_and_saves_its_steps(
     assert counts(metrics) == [1, 1, 8]
 
 
-def test_each_stream_and_prompt_has_a_draft_of_its_own(fresh: PengiModel, ask: Ask) -> None:
-    metrics = Metrics()
-    fresh.measure(metrics)
+def test_each_stream_and_prompt_has_a_draft_of_its_own(fresh: PengiModel, metrics: Metrics, ask: Ask) -> None:
     for step in range(2):
         say(fresh, at(ask(fresh, 0, CAPTION), step, "a"), at(ask(fresh, 1, EVENTS), step, "b"))
     say(fresh, at(ask(fresh, 0, EVENTS), 2, "a"), at(ask(fresh, 1, CAPTION), 2, "b"))
@@ -95,19 +99,16 @@ def test_each_stream_and_prompt_has_a_draft_of_its_own(fresh: PengiModel, ask: A
 
 
 @pytest.mark.parametrize("options", [DecodingOptions(3, 8), DecodingOptions(1, 8, top_p=0.9)], ids=["beams", "sampled"])
-def test_only_greedy_texts_are_drafted(fresh: PengiModel, ask: Ask, options: DecodingOptions) -> None:
-    metrics = Metrics()
-    fresh.measure(metrics)
+def test_only_greedy_texts_are_drafted(fresh: PengiModel, metrics: Metrics, ask: Ask, options: DecodingOptions) -> None:
     for step in range(4):
         say(fresh, at(ask(fresh, 0, replace(CAPTION, options=options)), step))
     assert counts(metrics) == [0, 0, 0]
 
 
-def test_copies_of_a_model_count_together(folder: Path, ask: Ask) -> None:
-    metrics = Metrics()
-    copies = [PengiModel(load_checkpoint(str(folder)), torch.device("cpu"), torch.float32) for _ in range(2)]
-    replicas = Replicas([(str(number), copy) for number, copy in enumerate(copies)])
-    replicas.measure(metrics)
+def test_copies_of_a_model_count_together(folder: Path, metrics: Metrics, ask: Ask) -> None:
+    config = PengiModelConfig(type="pengi", checkpoint=str(folder), device=["cpu", "cpu"])
+    assert isinstance(config.build(context(metrics=metrics, shape=None)), Replicas)
+    copies = config.copies(metrics)
     for step in range(3):
         for copy in copies:
             say(copy, at(ask(copy, 0, CAPTION), step))

@@ -33,7 +33,7 @@ from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.published.convert import convert, convert_published
 from pengi_stream.models.pengi.published.names import TRANSPOSED, published_name
 from pengi_stream.models.pengi.published.tokenizers import gpt2_tokenizer
-from pengi_stream.testing import check_model
+from pengi_stream.testing import check_model, context
 
 MAPPING = TransformerMappingConfig(prefix_length=4, sequence_length=3, layers=1, heads=2)
 CLIP = ClipTextConfig(vocabulary=257, positions=16, width=16, layers=1, heads=2, embedding_size=12, mapping=MAPPING)
@@ -128,18 +128,16 @@ def test_the_converted_folder_is_a_model_without_any_network(
 
     folder = converted({"model": published_state(network)})
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    check_model(PengiModelConfig(type="pengi", checkpoint=str(folder), device="cpu").build())
+    check_model(PengiModelConfig(type="pengi", checkpoint=str(folder), device="cpu"))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_in_half_precision_it_is_a_model_of_another_identity(network: Pengi, converted: Convert, dtype: str) -> None:
     folder = str(converted(published_state(network)))
-    full = PengiModelConfig(type="pengi", checkpoint=folder, device="cpu").build()
-    half = PengiModelConfig.model_validate(
-        {"type": "pengi", "checkpoint": folder, "device": "cpu", "dtype": dtype}
-    ).build()
+    full = PengiModelConfig(type="pengi", checkpoint=folder, device="cpu").build(context())
+    half = PengiModelConfig.model_validate({"type": "pengi", "checkpoint": folder, "device": "cpu", "dtype": dtype})
     check_model(half)
-    assert half.identity == full.identity.replace("float32", dtype)
+    assert half.build(context()).identity == full.identity.replace("float32", dtype)
 
 
 def test_another_prompt_normalization_is_another_identity(network: Pengi, converted: Convert) -> None:
@@ -148,10 +146,12 @@ def test_another_prompt_normalization_is_another_identity(network: Pengi, conver
     training = PengiModelConfig(type="pengi", checkpoint=folder, prompt_normalization="training", device="cpu")
     if network.prompt_encoder is None:
         with pytest.raises(CheckpointError, match="models with a text encoder, found mapped_tokens"):
-            training.build()
+            training.build(context())
         return
     default = PengiModelConfig(type="pengi", checkpoint=folder, device="cpu")
-    assert default.build().identity == published.build().identity != training.build().identity
+    assert (
+        default.build(context()).identity == published.build(context()).identity != training.build(context()).identity
+    )
 
 
 @pytest.mark.parametrize(
@@ -258,8 +258,12 @@ def test_a_hub_out_of_reach_is_said_at_once(tmp_path: Path, monkeypatch: pytest.
     def refuse(*_: object, **__: object) -> NoReturn:
         raise httpx2.ConnectError("no network")
 
+    def not_cached(*_: object, local_files_only: bool = False, **__: object) -> NoReturn:
+        assert local_files_only, "the library itself tries for a minute"
+        raise OSError("not cached")
+
     monkeypatch.setattr(httpx2, "head", refuse)
-    monkeypatch.setattr("pengi_stream.models.pengi.published.tokenizers._cached", lambda _: None)
+    monkeypatch.setattr("transformers.AutoTokenizer.from_pretrained", not_cached)
     with pytest.raises(CheckpointError, match=r"tokenizer gpt2 cannot be had .*--tokenizers"):
         gpt2_tokenizer(None)
 
