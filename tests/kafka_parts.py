@@ -1,20 +1,12 @@
-"""What tests of single parts of Kafka share: what they are built with, and a pipeline that has always done all."""
+"""What tests of single parts of Kafka share."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from typing import Any
 
-from pengi_stream.clock import SystemClock
-from pengi_stream.metrics import Metrics
-from pengi_stream.protocols import Context
-from pengi_stream.types import CommitPosition, SourceItem, Stream, StreamState, WindowItem
-
-
-def context(**more: Any) -> Context:
-    """What a part is built with."""
-    return Context("test", SystemClock(), more.pop("metrics", None) or Metrics(), **more)
+from pengi_stream.outcomes import WindowItem
+from pengi_stream.types import CommitPosition, Resumed, Revoked, SourceItem, Stream, StreamState
 
 
 class AtOnce:
@@ -26,8 +18,8 @@ class AtOnce:
         self._positions: dict[str, CommitPosition] = {}
         self._states: dict[str, dict[Stream, StreamState]] = {}
 
-    def take(self, item: SourceItem | WindowItem) -> None:
-        if item.position is None:
+    def take(self, item: SourceItem | WindowItem | Resumed | Revoked) -> None:
+        if item.position is None or isinstance(item, Resumed | Revoked):
             return
         position = item.position
         with self._lock:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 from kafka_cluster import Kafka, free_ports
-from kafka_parts import context
 from pydantic import ValidationError
 
 from pengi_stream.clock import Deadline
@@ -12,6 +11,7 @@ from pengi_stream.kafka.dead_letters import KafkaDeadLettersConfig
 from pengi_stream.kafka.lane import Lane
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.kafka.sinks import KafkaDeadLetters
+from pengi_stream.testing import check_dead_letters, context
 from pengi_stream.types import BadRecord, Stream
 from pengi_stream.wire.letter import Letter, from_headers
 
@@ -30,6 +30,11 @@ def kept(kafka: Kafka, topic: str, *records: BadRecord) -> list[Letter]:
     letters.close()
     found = read_topic(kafka.servers, SecurityConfig(), topic)
     return [from_headers(record.key, record.value, record.headers) for record in found]
+
+
+def test_the_contract_of_dead_letters_is_kept(kafka: Kafka) -> None:
+    config = {"type": "kafka", "bootstrap_servers": kafka.servers, "topic": kafka.new_topic()}
+    check_dead_letters(KafkaDeadLettersConfig.model_validate(config))
 
 
 def test_a_bad_record_is_kept_with_its_bytes_key_and_headers_and_why(kafka: Kafka) -> None:

@@ -9,20 +9,20 @@ import pytest
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka_cluster import Kafka, free_ports, wait_for
-from kafka_parts import context
 from pydantic import ValidationError
+from some_events import source_event
 
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import SinkError
+from pengi_stream.events import SourceEvent
 from pengi_stream.kafka.events import KafkaSinkConfig
 from pengi_stream.kafka.sinks import KafkaSink
-from pengi_stream.testing import check_sink
-from pengi_stream.types import Event
+from pengi_stream.testing import check_sink, context
 from pengi_stream.wire import event_from_json
 
 
-def event(number: int, stream_id: str = "door") -> Event:
-    return Event(f"id-{number}", "pengi_stream.gap", "kitchen", stream_id, number, {"reason": "overflow"})
+def event(number: int, stream_id: str = "door", reason: str = "overflow") -> SourceEvent:
+    return source_event(id=f"id-{number}", stream_id=stream_id, start_ns=number, reason=reason)
 
 
 @contextmanager
@@ -51,8 +51,8 @@ def records(kafka: Kafka, topic: str, n: int) -> list[ConsumerRecord]:
 
 
 def test_the_contract_of_sinks_is_kept(kafka: Kafka) -> None:
-    with sink_to(kafka, kafka.new_topic()) as sink:
-        check_sink(sink)
+    config = {"type": "kafka", "bootstrap_servers": kafka.servers, "topic": kafka.new_topic()}
+    check_sink(KafkaSinkConfig.model_validate(config))
 
 
 @pytest.mark.parametrize("compression", ["zstd", "lz4", "gzip", "none"])
@@ -64,13 +64,13 @@ def test_each_event_is_a_record_keyed_by_its_stream_and_marked_as_a_cloudevent(k
         sink.write(written[20:])
         sink.flush(Deadline(20))
     found = records(kafka, topic, 50)
-    assert sorted(event_from_json(record.value).time_ns for record in found) == list(range(50))
+    assert sorted(event_from_json(record.value).start_ns for record in found) == list(range(50))
     assert all(record.key == event_from_json(record.value).stream_id.encode() for record in found)
     assert {tuple(record.headers) for record in found} == {(("content-type", b"application/cloudevents+json"),)}
     for stream in {record.key for record in found}:
         of_stream = [record for record in found if record.key == stream]
         assert len({record.partition for record in of_stream}) == 1
-        times = [event_from_json(record.value).time_ns for record in sorted(of_stream, key=lambda r: r.offset)]
+        times = [event_from_json(record.value).start_ns for record in sorted(of_stream, key=lambda r: r.offset)]
         assert times == sorted(times)
 
 
@@ -105,7 +105,7 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing(kafka: Kafka) -> N
         back.join()
         sink.write([event(10)])
         sink.flush(Deadline(20))
-    assert [event_from_json(record.value).time_ns for record in records(kafka, topic, 11)] == list(range(11))
+    assert [event_from_json(record.value).start_ns for record in records(kafka, topic, 11)] == list(range(11))
 
 
 @pytest.mark.slow
@@ -121,9 +121,9 @@ def test_one_of_three_brokers_is_killed_and_nothing_acknowledged_is_lost(three_b
     killer.join()
     three_brokers.restart(2)
     found = [event_from_json(record.value) for record in records(three_brokers, topic, 3000)]
-    assert {each.time_ns for each in found} == set(range(3000))
+    assert {each.start_ns for each in found} == set(range(3000))
     for stream in range(7):
-        times = [each.time_ns for each in found if each.stream_id == f"stream-{stream}"]
+        times = [each.start_ns for each in found if each.stream_id == f"stream-{stream}"]
         assert times == sorted(times)
 
 
@@ -168,7 +168,7 @@ def test_a_missing_topic_is_named_before_anything_is_written(kafka: Kafka) -> No
 def test_an_event_that_is_larger_than_the_topic_takes_is_refused_with_its_size(kafka: Kafka) -> None:
     topic = kafka.new_topic(max_message_bytes="2000")
     with sink_to(kafka, topic, compression="none") as sink:
-        sink.write([Event("id", "pengi_stream.gap", "kitchen", "door", 0, {"reason": "x" * 5000})])
+        sink.write([event(0, reason="x" * 5000)])
         with pytest.raises(
             SinkError, match=r"a record of 5\d\d\d bytes is too large; its max.message.bytes is 2000"
         ) as caught:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 from kafka_cluster import Kafka, free_ports, wait_for
-from kafka_parts import AtOnce, context
+from kafka_parts import AtOnce
 from kafka_worker import AUDIO, Sent, not_committed, send
+from some_events import source_event
 
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import ConfigError, SinkError
@@ -21,7 +22,8 @@ from pengi_stream.kafka.events import KafkaSinkConfig
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.kafka.transaction import KafkaTransaction
 from pengi_stream.protocols import Transaction
-from pengi_stream.types import BadRecord, CommitPosition, Event, SourceItem, Stream
+from pengi_stream.testing import context
+from pengi_stream.types import BadRecord, CommitPosition, SourceItem, Stream
 
 SECOND = b"\x01\x00" * 11_025
 
@@ -67,10 +69,6 @@ def ends(kafka: Kafka) -> Iterator[Ends]:
         found.sink.close()
 
 
-def event(number: int) -> Event:
-    return Event(f"id-{number}", "pengi_stream.gap", "kitchen", "door", number, {"reason": "overflow"})
-
-
 def count(kafka: Kafka, topic: str) -> int:
     return len(list(read_topic(kafka.servers, SecurityConfig(), topic)))
 
@@ -82,7 +80,7 @@ def test_nothing_is_visible_before_the_commit_and_all_is_after_it(kafka: Kafka) 
         send(kafka, parts.audio, [Sent(b"a", SECOND, 1_790_000_000_000)])
         wait_for(lambda: parts.items, "the frame")
         assert list(parts.transaction.begin(parts.progress.positions())) == [f"{parts.audio}/0"]
-        parts.sink.write([event(1), event(2)])
+        parts.sink.write([source_event(), source_event()])
         parts.letters.write([BadRecord(Stream("a"), "is no audio", value=b"x")])
         parts.sink.flush(Deadline(20))
         assert (count(kafka, parts.events), count(kafka, parts.dead)) == (0, 0)

@@ -62,7 +62,7 @@ class KafkaSourceConfig(TransactionalSourceConfig):
     start: Annotated[str, BeforeValidator(_text), AfterValidator(_check_start)] = "earliest"
     """Where the group has committed nothing yet: earliest, latest, a time, or committed (then it is an error)"""
     audio: AudioFormat | None = None
-    """Raw PCM without a header content-type; null: such records must be WAV, FLAC or Ogg"""
+    """What records without a header content-type hold that do not begin as WAV, FLAC or Ogg; null: all must"""
     idle_s: float = Field(default=60, gt=0)
     """A stream ends when its partition's records go on for so long, by their times, without one of it."""
     gap_tolerance_s: float = Field(default=2, gt=0)

@@ -8,6 +8,7 @@ from pengi_stream.clock import rfc3339
 from pengi_stream.kafka.audio.record import RecordAudio
 from pengi_stream.types import NS_PER_S, Stream, TimeMap
 
+NS_PER_MS = 1_000_000
 CAPTURE_TOLERANCE_NS = NS_PER_S // 4  # `captured-at` is meant; a record's time stamp tells when it was sent
 BELIEVED_NS = 3600 * NS_PER_S  # a header further from the record's time needs a second record that agrees
 MOST_DRIFT = 500e-6  # faster than any crystal; a map that is wrong gets right at this pace
@@ -29,10 +30,14 @@ class Count:
     time: TimeMap
     heard_ms: int
     """The partition's time when it was heard last"""
+    stamp_ms: int
+    """Latest time stamp of its records"""
     doubt: int = NO_DOUBT
     """End of a record whose header was not believed: a record that begins there confirms it."""
     lost: bool = False
     """Records of its partition were lost since, perhaps some of it"""
+    skew_ms: int = 0
+    """Its producer's clock is so far ahead of the partition's time"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,12 @@ class Placed:
     """Why it is not believed"""
 
 
-def begin(stream_id: str, audio: RecordAudio, time_ns: int, heard_ms: int) -> Placed:
+def begin(stream_id: str, audio: RecordAudio, time_ns: int, stamp_ms: int, heard_ms: int, skew_ms: int = 0) -> Placed:
     """The first record of a stream; its time is the stream's session."""
     first, rate = audio.first_sample or 0, audio.sample_rate
     stream = Stream(stream_id, rfc3339(time_ns))
-    count = Count(stream, first + len(audio.samples), first, rate, TimeMap(first, time_ns, rate), heard_ms)
+    time = TimeMap(first, time_ns, rate)
+    count = Count(stream, first + len(audio.samples), first, rate, time, heard_ms, stamp_ms, skew_ms=skew_ms)
     return Placed(count, first)
 
 
@@ -68,6 +74,7 @@ def place(count: Count, audio: RecordAudio, stamp_ns: int, tolerance_ns: int, he
     means that samples are missing, and a `captured-at` that is earlier means that they were heard before.
     """
     count = replace(_at_rate(count, audio.sample_rate), heard_ms=heard_ms)
+    count = replace(count, stamp_ms=max(count.stamp_ms, stamp_ns // NS_PER_MS))
     time_ns = stamp_ns if audio.captured_ns is None else audio.captured_ns
     ahead_ns = time_ns - count.time.at(count.sample)
     jump = _jump(count, audio, ahead_ns, tolerance_ns)
@@ -79,7 +86,7 @@ def place(count: Count, audio: RecordAudio, stamp_ns: int, tolerance_ns: int, he
         return Placed(doubted, first, lie=f"first-sample {first} lies {seconds:.0f} s ahead of what was heard before")
     new_by_time = audio.first_sample is not None and ahead_ns > _ns(jump, count) // 2
     if jump < 0 and new_by_time and (first == 0 or confirmed):
-        return replace(begin(count.stream.id, audio, time_ns, heard_ms), anew=True)
+        return replace(begin(count.stream.id, audio, time_ns, count.stamp_ms, heard_ms, count.skew_ms), anew=True)
     known = min(max(0, -jump), len(audio.samples))
     end = max(count.sample, first + len(audio.samples))
     moved = replace(

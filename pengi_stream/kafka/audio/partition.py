@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 from pengi_stream.audio.pcm import AudioFormat
 from pengi_stream.errors import AudioError
-from pengi_stream.kafka.audio.count import Count, Placed, begin, place
+from pengi_stream.kafka.audio.count import NS_PER_MS, Count, Placed, begin, place
 from pengi_stream.kafka.audio.record import END_NS, RecordAudio, read_audio
 from pengi_stream.kafka.lane import Lane, RecordPosition
 from pengi_stream.kafka.reading.inbox import RawRecord
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, Gap, SourceItem, Stream, StreamEnd
 
-NS_PER_MS = 1_000_000
 MISSING = "missing"
 
 
@@ -36,7 +35,8 @@ class StreamRules:
 
 @dataclass(frozen=True, slots=True)
 class RecordClock:
-    """A partition's time, by its records. One record alone, whose stamp may lie, does not set it forward."""
+    """A partition's time, by its records: by the clock of the producer that came first, and by what the stamps of each
+    stream go on. One record alone, whose stamp may lie, does not set it forward."""
 
     time_ms: int = 0
     """The latest time stamp but one"""
@@ -90,10 +90,15 @@ class PartitionStreams:
         """Those that go on."""
         return [count.stream for count in self._counts.values()]
 
+    def count_of(self, record: RawRecord) -> Count | None:
+        """How far the stream of `record` was heard; None: it begins with it."""
+        return self._counts.get(self._stream_id(record))
+
     def take(self, record: RawRecord) -> Iterator[SourceItem]:
         """What `record` gives, in order; at least one item. Exhaust it before the next."""
-        stream_id = self._lane.name if record.key is None else record.key.decode("utf-8", "backslashreplace")
-        clock_before, self._clock = self._clock, self._clock.after(record.timestamp_ms)
+        stream_id = self._stream_id(record)
+        stamp_ms = self._in_partition_time(record, self._counts.get(stream_id))
+        clock_before, self._clock = self._clock, self._clock.after(stamp_ms)
         yield from self._end_idle(record, clock_before, stream_id)
         before = self._counts.get(stream_id)
         self._changes.append(_Change(record.offset, clock_before, stream_id, before))
@@ -130,7 +135,7 @@ class PartitionStreams:
         audio = read_audio(value, record.headers, self._rules.audio, self._rules.max_record_s)
         if before is None and len(self._counts) >= self._rules.max_streams:
             raise AudioError(f"more than {self._rules.max_streams} streams in a partition; raise max_streams")
-        placed = self._place(stream_id, before, audio, record.timestamp_ms * NS_PER_MS)
+        placed = self._place(stream_id, before, audio, record.timestamp_ms)
         _check_time(placed.count)
         self._counts[stream_id] = placed.count
         self._counts.move_to_end(stream_id)
@@ -165,23 +170,40 @@ class PartitionStreams:
             self._position(record, more=True),
         )
 
-    def _place(self, stream_id: str, before: Count | None, audio: RecordAudio, stamp_ns: int) -> Placed:
+    def _place(self, stream_id: str, before: Count | None, audio: RecordAudio, stamp_ms: int) -> Placed:
         if before is None:
-            time_ns = stamp_ns if audio.captured_ns is None else audio.captured_ns
-            return begin(stream_id, audio, time_ns, self._clock.time_ms)
-        return place(before, audio, stamp_ns, round(self._rules.gap_tolerance_s * NS_PER_S), self._clock.time_ms)
+            time_ns = stamp_ms * NS_PER_MS if audio.captured_ns is None else audio.captured_ns
+            skew_ms = stamp_ms - self._clock.newest_ms
+            return begin(stream_id, audio, time_ns, stamp_ms, self._clock.time_ms, skew_ms)
+        return place(
+            before, audio, stamp_ms * NS_PER_MS, round(self._rules.gap_tolerance_s * NS_PER_S), self._clock.time_ms
+        )
+
+    def _in_partition_time(self, record: RawRecord, count: Count | None) -> int:
+        """The time stamp in the partition's time. That goes on by what each stream's own stamps go on: a producer whose
+        clock is ahead ends no streams of others, and a stream's first record does not set it forward."""
+        if count is not None:
+            return record.timestamp_ms - count.skew_ms
+        return self._clock.newest_ms or record.timestamp_ms
+
+    def _stream_id(self, record: RawRecord) -> str:
+        return self._lane.name if record.key is None else record.key.decode("utf-8", "backslashreplace")
 
     def _end_idle(self, record: RawRecord, clock_before: RecordClock, stream_id: str) -> Iterator[StreamEnd]:
         """End the streams that were not heard for too long, also the one that is heard again now."""
         idle_ms = self._rules.idle_s * 1000
         again = self._counts.get(stream_id)
-        if again is not None and record.timestamp_ms - again.heard_ms > idle_ms:
+        if again is not None and record.timestamp_ms - again.stamp_ms > idle_ms:
             yield self._end(again, record, clock_before)
-        while self._counts:
-            oldest = next(iter(self._counts.values()))
-            if self._clock.time_ms - oldest.heard_ms <= idle_ms:
-                return
-            yield self._end(oldest, record, clock_before)
+        idle = []
+        for count in self._counts.values():
+            if count.stream.id == stream_id:
+                continue
+            if self._clock.time_ms - count.heard_ms <= idle_ms:
+                break
+            idle.append(count)
+        for count in idle:
+            yield self._end(count, record, clock_before)
 
     def _end(self, count: Count, record: RawRecord, clock_before: RecordClock) -> StreamEnd:
         del self._counts[count.stream.id]

@@ -57,6 +57,12 @@ def read_audio(value: bytes, headers: Headers, default: AudioFormat | None, max_
     return RecordAudio(samples, rate, _first_sample(texts), _captured_ns(texts))
 
 
+def read_times(headers: Headers) -> tuple[int | None, int | None]:
+    """Its `first-sample`, and its `captured-at` in nanoseconds since 1970. Raises AudioError."""
+    texts = _texts(headers)
+    return _first_sample(texts), _captured_ns(texts)
+
+
 def _texts(headers: Headers) -> Mapping[str, str]:
     """The headers that we know of; the last of each name counts."""
     known = {}
@@ -71,15 +77,14 @@ def _texts(headers: Headers) -> Mapping[str, str]:
 
 def _decode(value: bytes, content_type: str | None, default: AudioFormat | None, max_s: float) -> tuple[Samples, int]:
     if content_type is None:
-        container = container_of(value)
-        if default is not None:
-            return _pcm(value, default, max_s)
-        if container is None:
+        if (container := container_of(value)) is not None:
+            return decode_container(value, container, max_s)
+        if default is None:
             raise AudioError(
                 "the record has no header content-type and is no WAV, FLAC or Ogg; "
                 "say what raw audio is: `audio: {encoding: ..., sample_rate: ...}`"
             )
-        return decode_container(value, container, max_s)
+        return _pcm(value, default, max_s)
     kind, *parameters = content_type.split(";")
     kind = kind.strip().lower()
     if kind in CONTAINERS:

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import structlog
 
-from pengi_stream.clock import Deadline, parse_rfc3339
+from pengi_stream.clock import Clock, Deadline, parse_rfc3339
 from pengi_stream.kafka.audio.config import KafkaSourceConfig
-from pengi_stream.kafka.audio.partition import NS_PER_MS, Counts, PartitionStreams, StreamRules
+from pengi_stream.kafka.audio.count import NS_PER_MS
+from pengi_stream.kafka.audio.doubt import Doubter
+from pengi_stream.kafka.audio.partition import Counts, PartitionStreams, StreamRules
 from pengi_stream.kafka.audio.state import PartitionState, StateWriter, read_state
 from pengi_stream.kafka.client.transactions import Place
 from pengi_stream.kafka.reading.inbox import Assigned, RawRecord
@@ -22,6 +24,8 @@ from pengi_stream.types import CommitPosition, Resumed, Revoked, SourceItem
 
 log = structlog.get_logger()
 
+PATIENCE_S = 5.0  # of one that waits for the next record of its stream
+
 
 class KafkaSource(AudioSource):
     """Reads the partitions that its group gives it.
@@ -34,6 +38,7 @@ class KafkaSource(AudioSource):
         self._rules = StreamRules(
             config.audio, config.gap_tolerance_s, config.idle_s, config.max_streams, config.max_record_s
         )
+        self._clock = context.clock
         self._reader = GroupReader(consumer_options(config), self._open, context)
 
     def frames(self) -> Iterator[SourceItem]:
@@ -53,13 +58,14 @@ class KafkaSource(AudioSource):
         return self._reader.status()
 
     def _open(self, assigned: Assigned) -> AudioLane:
-        return AudioLane(assigned, self._rules)
+        return AudioLane(assigned, self._rules, self._clock)
 
 
 class AudioLane(LaneReader[SourceItem]):
     """One partition, from where it was committed."""
 
-    def __init__(self, assigned: Assigned, rules: StreamRules) -> None:
+    def __init__(self, assigned: Assigned, rules: StreamRules, clock: Clock) -> None:
+        self._clock = clock
         self._lane = assigned.lane
         self._offset = assigned.offset
         self._writer = StateWriter()
@@ -69,6 +75,10 @@ class AudioLane(LaneReader[SourceItem]):
             log.warning("state_unreadable", partition=self._lane.name, reason=str(error))
             self._resumed = PartitionState(Counts())
         self._streams = PartitionStreams(self._lane, rules, self._resumed.counts)
+        self._doubter = Doubter(self._lane, rules, self._streams)
+        self._doubted: RawRecord | None = None
+        self._patience = Deadline(PATIENCE_S, clock)
+        """With what is doubted"""
 
     def begin(self) -> Iterator[Resumed]:
         position = self._lane.position(self._offset)
@@ -78,11 +88,20 @@ class AudioLane(LaneReader[SourceItem]):
             yield Resumed(done.stream, done, position)
 
     def take(self, record: RawRecord) -> Iterator[SourceItem]:
-        return self._streams.take(record)
+        yield from self._doubter.take(record)
+        yield from self.wait()
 
-    def lose(self, reason: str) -> Sequence[SourceItem]:
+    def wait(self) -> Iterator[SourceItem]:
+        if self._doubter.doubted is not self._doubted:
+            self._doubted = self._doubter.doubted
+            self._patience = Deadline(PATIENCE_S, self._clock)
+        elif self._doubted is not None and self._patience.expired:
+            yield from self._doubter.believe()
+
+    def lose(self, reason: str) -> Iterator[SourceItem]:
+        while self._doubter.doubted is not None:
+            yield from self._doubter.believe()
         self._streams.lose(reason)
-        return ()
 
     def end(self) -> Iterator[Revoked]:
         position = self._lane.position(0)

@@ -38,8 +38,7 @@ class StateWriter:
             now = counts.get(stream), done_fields(done.get(stream), offset)
             if now == (None, ()):
                 continue
-            same = before is not None and before.of == now
-            written[stream] = before if before is not None and same else _write(stream, *now)
+            written[stream] = before if before is not None and before.of == now else _write(stream, *now)
         self._written = written
         clock = state.counts.clock
         head = pack([clock.time_ms, clock.newest_ms])
@@ -87,14 +86,16 @@ def _fields(count: Count) -> tuple[Any, ...]:
         count.sample - count.time.anchor_sample,
         count.time.anchor_ns - began_ns,
         count.heard_ms - began_ns // NS_PER_MS,
+        count.stamp_ms - count.heard_ms,
     )
-    rare = (count.doubt, count.lost)
-    return (*fields, *rare) if rare != (NO_DOUBT, False) else fields
+    rare = (count.skew_ms, count.doubt, count.lost)
+    return (*fields, *rare) if rare != (0, NO_DOUBT, False) else fields
 
 
 def _count(stream: Stream, fields: tuple[Any, ...]) -> Count:
-    sample, segment, rate, anchor, anchor_ns, heard_ms, *rare = fields
+    sample, segment, rate, anchor, anchor_ns, heard_ms, ahead_ms, *rare = fields
+    skew_ms, doubt, lost = rare or (0, NO_DOUBT, False)
     began_ns = session_ns(stream) or 0
     time = TimeMap(sample - anchor, anchor_ns + began_ns, rate)
     heard_ms += began_ns // NS_PER_MS
-    return Count(stream, sample, sample - segment, rate, time, heard_ms, *rare)
+    return Count(stream, sample, sample - segment, rate, time, heard_ms, heard_ms + ahead_ms, doubt, lost, skew_ms)

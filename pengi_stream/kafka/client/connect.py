@@ -37,6 +37,8 @@ class TopicFacts:
 
     name: str
     partitions: int
+    id: str = ""
+    """Another one after it was deleted and made anew"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ def connect(
     for use, names in {"READ": reads, "WRITE": writes}.items():
         for name in names:
             _check_topic(described[name], use, security)
-    topics = {name: TopicFacts(name, len(topic["partitions"])) for name, topic in described.items()}
+    topics = {
+        name: TopicFacts(name, len(topic["partitions"]), str(topic.get("topic_id", "")))
+        for name, topic in described.items()
+    }
     return ClusterFacts(members.id, topics)
 
 
@@ -159,6 +164,10 @@ def _reach_advertised(
             f"none is reached: {error}",
             error.retry_after_s,
         ) from error
+
+
+def _facts(name: str, topic: Mapping[str, Any]) -> TopicFacts:
+    return TopicFacts(name, len(topic["partitions"]), str(topic.get("topic_id", "")))
 
 
 def _check_topic(topic: Mapping[str, Any], use: str, security: SecurityConfig) -> None:

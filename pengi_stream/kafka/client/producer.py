@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from kafka.producer.future import FutureRecordMetadata
 from pengi_stream.clock import Deadline
 from pengi_stream.errors import BrokerError
 from pengi_stream.kafka.client.admin import max_message_bytes
-from pengi_stream.kafka.client.connect import broker_error, connect, tame_library_log
+from pengi_stream.kafka.client.connect import TopicFacts, broker_error, connect, tame_library_log
 from pengi_stream.kafka.config import MAX_RECORD_BYTES, Compression
 from pengi_stream.kafka.security import SecurityConfig
 
@@ -93,6 +93,9 @@ class Producer:
         self._options = options
         self._library: KafkaProducer | None = None
         self._sent: list[_Sent] = []
+        self._topics: Mapping[str, TopicFacts] = {}
+        self._anew = False
+        """What is not acknowledged is to be handed over again"""
 
     @property
     def unacknowledged(self) -> int:
@@ -113,14 +116,19 @@ class Producer:
         """Return when all records are acknowledged by all replicas in sync. Raises BrokerError: with `retry_after_s` a
         later flush may succeed; without, the first record that nobody will take is named, and all are forgotten."""
         while self._sent:
-            lost = self._first_lost(deadline)
+            lost = 0 if self._anew else self._first_lost(deadline)
             self._sent = [] if lost is None else self._sent[lost:]
+            self._anew = False
             for sent in self._sent:
                 sent.future = self._hand_over(sent.record)
 
     def close(self) -> None:
         """Let go of the connection; does not flush. Any number of times."""
         self._sent = []
+        self._anew = False
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._library is not None:
             library, self._library = self._library, None
             close_library(library)
@@ -133,7 +141,7 @@ class Producer:
             except KafkaError as error:
                 if not sent.future.is_done:
                     del self._sent[:index]
-                    raise why_silent(self._options) from error
+                    raise self._silent() from error
                 if not _may_pass(error):
                     self._sent = []
                     raise refused(self._options, sent.record, error) from error
@@ -147,14 +155,27 @@ class Producer:
                 record.topic, record.value, record.key, list(record.headers), timestamp_ms=record.timestamp_ms
             )
         except KafkaTimeoutError as error:
-            raise why_silent(self._options) from error
+            raise self._silent() from error
         except (KafkaError, ValueError) as error:
             raise refused(self._options, record, error) from error
+
+    def _silent(self) -> BrokerError:
+        """Why nothing is acknowledged. The library does not always see that a topic was made anew: then another one is
+        begun with, and what may have been written to the old topic is sent again."""
+        found, error = _asked(self._options)
+        made = [name for name, topic in found.items() if name in self._topics and topic.id != self._topics[name].id]
+        if made:
+            self._let_go()
+            self._anew = True
+            names = ", ".join(repr(name) for name in made)
+            return BrokerError(f"topic {names} was deleted and made anew: what it did not acknowledge follows", RETRY_S)
+        return error
 
     def _connected(self) -> KafkaProducer:
         if self._library is None:
             tame_library_log()
-            connect(self._options.servers, self._options.security, writes=self._options.topics)
+            found = connect(self._options.servers, self._options.security, writes=self._options.topics)
+            self._topics = found.topics
             try:
                 self._library = KafkaProducer(**self._options.library_options())
             except KafkaError as error:
@@ -164,12 +185,18 @@ class Producer:
 
 def why_silent(options: ProducerOptions) -> BrokerError:
     """Why nothing is acknowledged; another try may succeed."""
+    return _asked(options)[1]
+
+
+def _asked(options: ProducerOptions) -> tuple[Mapping[str, TopicFacts], BrokerError]:
+    """The topics, as far as they are there, and why nothing is acknowledged."""
     try:
-        connect(options.servers, options.security, writes=options.topics, timeout_s=PATIENCE_S)
+        found = connect(options.servers, options.security, writes=options.topics, timeout_s=PATIENCE_S)
     except BrokerError as error:
-        return error if error.retry_after_s is not None else BrokerError(str(error), RETRY_S)
+        return {}, error if error.retry_after_s is not None else BrokerError(str(error), RETRY_S)
     where = ",".join(options.servers)
-    return BrokerError(f"{where}: the brokers answer, but are slow to acknowledge; are enough replicas up?", RETRY_S)
+    slow = f"{where}: the brokers answer, but are slow to acknowledge; are enough replicas up?"
+    return found.topics, BrokerError(slow, RETRY_S)
 
 
 def refused(options: ProducerOptions, record: Record, error: Exception) -> BrokerError:

@@ -126,5 +126,5 @@ class Consumer:
                 commit_due = Deadline(self._options.commit_interval_s, self._clock)
             if measure_due.expired:
                 membership.lag.measure()
-                self._presence.look(membership.library)
+                self._presence.look(membership.library, membership.silent_s)
                 measure_due = Deadline(MEASURE_S, self._clock)

@@ -99,14 +99,13 @@ class Inbox:
             self._arrivals.append(arrival)
             self._changed.notify_all()
 
-    def take(self) -> Arrival | None:
-        """The next one; blocks until there is one. None after `close`. Raises what `fail` was given."""
+    def take(self, wait_s: float) -> Arrival | None:
+        """The next one; blocks until there is one. None after `wait_s`, or `close`. Raises what `fail` was given."""
         with self._changed:
-            while not (self._arrivals or self._closed or self._error):
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._arrivals or self._closed or self._error, wait_s)
             if self._error is not None:
                 raise self._error
-            if self._closed:
+            if self._closed or not self._arrivals:
                 return None
             arrival = self._arrivals.popleft()
             if isinstance(arrival, Records):

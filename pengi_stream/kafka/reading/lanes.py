@@ -28,6 +28,10 @@ class LaneReader(ABC, Generic[T]):
     def take(self, record: RawRecord) -> Iterable[T]:
         """What `record` gives."""
 
+    def wait(self) -> Iterable[T]:
+        """Nothing came for a moment."""
+        return ()
+
     def lose(self, reason: str) -> Iterable[T]:  # noqa: ARG002
         """Records were lost before the next one."""
         return ()
@@ -78,6 +82,11 @@ class Lanes(Generic[T]):
                 yield from taken
         else:
             yield from self._changed(arrival, found)
+
+    def waited(self) -> Sequence[T]:
+        """Nothing arrived for a moment: what that gives."""
+        with self._lock:
+            return [item for _, reader in self._readers.values() for item in reader.wait()]
 
     def reached(self, positions: Sequence[CommitPosition] | None = None) -> Sequence[Reached]:
         """How far each partition is done; of `positions`, or by the source's progress."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pengi_stream.kafka.reading.kept import MOST_BYTES, Kept, Reference, StateError, pack, reference_text, unpack
 from pengi_stream.kafka.reading.kept import whole_text as whole
 
-SMALL_AGAIN = MOST_BYTES * 3 // 4  # to change to and fro would write all each time
+SMALL_AGAIN = 3 / 4  # to change to and fro would write all each time
 LEAST_TEXT = 12  # characters that a stream takes in metadata, with an id of one letter
 
 
@@ -54,8 +54,9 @@ class Draft:
 class Ledger:
     """What is committed of one partition while it is ours. A draft is confirmed or rejected before the next is made."""
 
-    def __init__(self, token: str, strangers: Iterable[SlotKey] = ()) -> None:
+    def __init__(self, token: str, strangers: Iterable[SlotKey] = (), most_bytes: int = MOST_BYTES) -> None:
         self._token = token
+        self._most_bytes = most_bytes
         self._strangers = list(strangers)
         self._epoch = 0
         self._committed_epoch = 0
@@ -67,7 +68,7 @@ class Ledger:
     def draft(self, kept: Kept) -> Draft:
         """What to write so that `kept` is committed."""
         cleared = [SlotRecord(key, None) for key in self._leftover]
-        limit = SMALL_AGAIN if self._durable else MOST_BYTES
+        limit = round(SMALL_AGAIN * self._most_bytes) if self._durable else self._most_bytes
         if LEAST_TEXT * len(kept.streams) <= limit and len(text := whole(kept)) <= limit:
             return Draft(text, cleared, cleared=len(cleared))
         changes = self._changes(kept)

@@ -109,6 +109,13 @@ class Membership:
             self._hand_on(partition, records)
         self._control_flow(changed=changed)
 
+    @property
+    def silent_s(self) -> float:
+        """For so long the broker owes us the answer to a heartbeat."""
+        heartbeat = self.library._coordinator.heartbeat
+        owes = heartbeat.last_send > max(heartbeat.last_receive, heartbeat.last_reset)
+        return max(0.0, self._clock.monotonic_s() - heartbeat.last_send) if owes else 0.0
+
     def commit(self) -> None:
         """Send what is done; does not wait for the answer."""
         try:

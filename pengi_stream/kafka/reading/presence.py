@@ -14,6 +14,7 @@ from pengi_stream.status import Status
 
 log = structlog.get_logger()
 
+SILENT_S = 5.0
 PROBE_S = 5.0  # for a look at why there is no connection
 
 
@@ -47,9 +48,10 @@ class Presence:
         self.wait_for(str(error))
         return False
 
-    def look(self, library: KafkaConsumer) -> None:
-        """Is there a broker that has our topics? Raises SourceError where there has been none for too long."""
-        if missing := self._missing(library):
+    def look(self, library: KafkaConsumer, silent_s: float) -> None:
+        """Is there a broker that has our topics, and has answered? Raises SourceError where there has been none for too
+        long."""
+        if missing := self._missing(library, silent_s):
             self.wait_for(self.status.waits_for or missing)
             self._ask_why()
         else:
@@ -59,8 +61,10 @@ class Presence:
             self.status = Status("running")
         self._look_for_matches(library)
 
-    def _missing(self, library: KafkaConsumer) -> str:
+    def _missing(self, library: KafkaConsumer, silent_s: float) -> str:
         where = ",".join(self._options.servers)
+        if silent_s > SILENT_S:
+            return f"{where}: no answer for {silent_s:.0f} s"
         if not library.metrics()["consumer-metrics"]["connection-count"]:
             return f"{where}: no connection"
         return next((f"{where}: no topic {name!r}" for name in self._options.topics if not _has(library, name)), "")

@@ -16,6 +16,7 @@ from pengi_stream.status import Status
 from pengi_stream.types import CommitPosition
 
 T = TypeVar("T")
+WAIT_S = 0.5
 
 
 class GroupReader(Generic[T]):
@@ -34,8 +35,9 @@ class GroupReader(Generic[T]):
     def items(self) -> Iterator[T]:
         """Until `close`. Raises SourceError. Once."""
         self._consumer.start()
-        while (arrival := self._inbox.take()) is not None:
-            yield from self._lanes.items(arrival)
+        while not self._inbox.closed:
+            arrival = self._inbox.take(WAIT_S)
+            yield from self._lanes.waited() if arrival is None else self._lanes.items(arrival)
 
     def status(self) -> Status:
         """See `Source.status`."""

@@ -186,10 +186,10 @@ def test_a_null_value_ends_the_stream_and_its_key_may_begin_another() -> None:
 
 def test_a_stream_ends_when_its_partition_goes_on_without_it() -> None:
     streams = partition()
-    early = take(streams, record(0, 0, 800), record(1, 9 * RATE, 800, key=b"b"))
+    early = take(streams, record(0, 0, 800), record(1, 0, 800, key=b"b"), record(2, 9 * RATE, 800, key=b"b"))
     assert only(early, StreamEnd) == []
-    take(streams, record(2, 11 * RATE, 800, key=b"b"))
-    [end, gap, _] = take(streams, record(3, 13 * RATE, 800, key=b"b"))
+    take(streams, record(3, 11 * RATE, 800, key=b"b"))
+    [end, gap, _] = take(streams, record(4, 13 * RATE, 800, key=b"b"))
     assert isinstance(end, StreamEnd)
     assert (end.stream.id, gap.stream.id) == ("a", "b")
     assert end.position is not None
@@ -201,6 +201,14 @@ def test_a_stream_that_is_heard_again_too_late_is_another_one() -> None:
     items = take(partition(), record(0, 0, 800), record(1, 11 * RATE, 800))
     assert [type(item) for item in items] == [Frame, StreamEnd, Frame]
     assert items[0].stream != items[2].stream
+
+
+def test_a_producer_whose_clock_is_ahead_cuts_no_streams_of_others() -> None:
+    def both(n: int) -> list[RawRecord]:
+        return [record(2 * n, n * RATE, RATE), record(2 * n + 1, n * RATE, RATE, key=b"b", late_s=900)]
+
+    items = take(partition(), *(each for n in range(40) for each in both(n)))
+    assert [type(item) for item in items] == [Frame] * 80
 
 
 def test_one_record_whose_time_lies_ends_no_other_stream() -> None:

@@ -15,7 +15,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.errors import KafkaTimeoutError
 from kafka_cluster import Kafka, OwnCluster, wait_for
-from kafka_parts import AtOnce, context
+from kafka_parts import AtOnce
 from kafka_worker import AUDIO, START_MS, Sent, not_committed, send
 
 from pengi_stream.clock import Deadline, rfc3339
@@ -24,7 +24,7 @@ from pengi_stream.kafka.audio.config import KafkaSourceConfig
 from pengi_stream.kafka.client.reader import read_topic
 from pengi_stream.kafka.security import SecurityConfig
 from pengi_stream.metrics import Metrics
-from pengi_stream.testing import check_source
+from pengi_stream.testing import check_source, context
 from pengi_stream.types import Frame, Gap, Resumed, Revoked, SourceItem, StreamState
 
 SECOND = b"\x01\x00" * 11_025
@@ -91,9 +91,7 @@ def test_the_source_keeps_its_contract(kafka: Kafka) -> None:
     topic = kafka.new_topic()
     send(kafka, topic, [*seconds(0, 3), Sent(b"a", None, START_MS + 3000)])
     config = {"type": "kafka", "bootstrap_servers": kafka.servers, "topics": [topic], "group_id": topic, "audio": AUDIO}
-    source = KafkaSourceConfig.model_validate(config).build(context())
-    items = check_source(source, close_after=4)
-    source.finish(Deadline(10))
+    items = check_source(KafkaSourceConfig.model_validate(config), close_after=4)
     assert [type(item).__name__ for item in items] == ["Frame", "Frame", "Frame", "StreamEnd"]
 
 

@@ -22,7 +22,17 @@ streams = st.builds(
 samples = st.integers(0, 2**50)
 times = st.builds(TimeMap, samples, st.integers(-NS, 2 * NS), st.just(44_100))
 counts = st.builds(
-    Count, streams, samples, samples, st.just(44_100), times, st.integers(0, NS), st.integers(-1, 2**50), st.booleans()
+    Count,
+    streams,
+    samples,
+    samples,
+    st.just(44_100),
+    times,
+    st.integers(0, NS),
+    st.integers(0, NS),
+    st.integers(-1, 2**50),
+    st.booleans(),
+    st.integers(-NS, NS),
 )
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(),
@@ -71,7 +81,7 @@ def many(n: int, moved: int = 0) -> PartitionState:
         stream = Stream(f"device-{number:04}", rfc3339(NS + number * 12_345_678_901))
         time = TimeMap(44_100 * 600 * number, NS + number * 600_123_456_789, 44_100)
         heard_ms = NS // 10**6 - 370 * number
-        counted.append(Count(stream, sample, 44_100 * 600 * number, 44_100, time, heard_ms))
+        counted.append(Count(stream, sample, 44_100 * 600 * number, 44_100, time, heard_ms, heard_ms + 80))
         done.append(StreamState(stream, sample // 3, 0))
     return PartitionState(Counts(RecordClock(NS // 10**6, NS // 10**6), tuple(counted)), tuple(done))
 
