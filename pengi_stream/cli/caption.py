@@ -15,6 +15,7 @@ from pengi_stream.cli.output import STDOUT, results_at
 from pengi_stream.cli.progress import progress_sinks
 from pengi_stream.errors import AudioError, ConfigError
 from pengi_stream.sources.found import find_files
+from pengi_stream.sources.times import EPOCH
 
 
 class Format(StrEnum):
@@ -39,6 +40,10 @@ def caption(  # noqa: PLR0913  the options of a command
         Format | None, typer.Option("--format", help="Default: lines to read; with --output, by its suffix.")
     ] = None,
     output: Annotated[str, typer.Option("--output", help="A .jsonl or .csv file; -: stdout.")] = "-",
+    starts_at: Annotated[
+        str, typer.Option("--starts-at", help="now, mtime, metadata, a time, or a pattern of names: %Y%m%d_%H%M%S.")
+    ] = EPOCH,
+    zone: Annotated[str | None, typer.Option("--zone", help="Of times in names and metadata: Europe/Berlin.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what --output is, whatever it holds.")] = False,
 ) -> None:
     """Write down what can be heard in files."""
@@ -46,7 +51,7 @@ def caption(  # noqa: PLR0913  the options of a command
     inputs = find_files(paths).paths
     with results_at(output, kind, inputs, force=force) as place:
         sink = {"type": kind} if kind == CONSOLE else {"type": kind, "path": place}
-        source = {"type": "file", "path": paths}
+        source = {"type": "file", "path": paths, "starts_at": starts_at, "zone": zone}
         config = quick_config("caption", model, source, sink, questions(prompt, labels), hop_s)
         with progress_sinks(_total_s(inputs)) as extra_sinks:
             run_pipeline(config, extra_sinks)

@@ -226,6 +226,71 @@ def test_a_recorders_name_for_a_file_says_when_it_starts(tmp_path: Path, name: s
 
 
 @pytest.mark.parametrize(
+    ("name", "starts"),
+    [
+        ("20261024_120000.wav", "2026-10-24T10:00:00Z"),
+        ("20261025_013000.wav", "2026-10-24T23:30:00Z"),
+        ("20261025_033000.wav", "2026-10-25T02:30:00Z"),
+        ("20261225_120000.wav", "2026-12-25T11:00:00Z"),
+    ],
+)
+def test_a_time_in_a_name_is_of_the_zone(tmp_path: Path, name: str, starts: str) -> None:
+    frame = _items(str(_write(tmp_path / name)), starts_at="%Y%m%d_%H%M%S", zone="Europe/Berlin")[0]
+    assert isinstance(frame, Frame)
+    assert frame.time.at(0) == parse_rfc3339(starts)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("20261025_023000.wav", "2026-10-25 02:30:00 is shown twice by clocks in Europe/Berlin, which go back then"),
+        ("20260329_023000.wav", "2026-03-29 02:30:00 is shown never by clocks in Europe/Berlin, which go forward then"),
+    ],
+)
+def test_a_time_that_the_clocks_show_twice_or_never_is_told(tmp_path: Path, name: str, reason: str) -> None:
+    record, _ = _items(str(_write(tmp_path / name)), starts_at="%Y%m%d_%H%M%S", zone="Europe/Berlin")
+    assert isinstance(record, BadRecord)
+    assert reason in record.reason
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"starts_at": "%Y%m%d", "zone": "Europe/Berln"}, "did you mean 'Europe/Berlin'?"),
+        ({"starts_at": "%Y%m%d", "zone": "../etc/passwd"}, "expected one such as Europe/Berlin"),
+        ({"zone": "Europe/Berlin"}, "`zone` is of times in names and metadata"),
+        ({"starts_at": "%Y%m%d%z", "zone": "Europe/Berlin"}, "without %z"),
+    ],
+)
+def test_a_zone_that_is_none_or_has_no_use_is_refused(keys: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        _config("a.wav", **keys)
+
+
+def test_metadata_says_when_a_file_starts(tmp_path: Path) -> None:
+    path = _write(tmp_path / "20260131.flac")
+    with soundfile.SoundFile(path, "w", 16_000, 1) as file:
+        file.date = "2026-07-01T12:00:00"
+        file.write(np.zeros(1_600))
+    frame, _ = _items(str(path), starts_at="metadata", zone="Europe/Berlin")
+    assert isinstance(frame, Frame)
+    assert frame.time.at(0) == parse_rfc3339("2026-07-01T10:00:00Z")
+    record, _ = _items(str(_write(tmp_path / "b.wav")), starts_at="metadata")
+    assert isinstance(record, BadRecord)
+    assert "says nothing of when it was recorded" in record.reason
+
+
+def test_the_id_of_a_stream_is_the_path_as_given_however_it_is_spelt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _write(tmp_path / "d/a.wav")
+    for given in ("d/a.wav", "./d/a.wav", "d//a.wav", "d/./a.wav", "./d/", "d", "./d/*.wav", ["d/a.wav", "./d/a.wav"]):
+        assert {item.stream.id for item in _items(given)} == {"d/a.wav"}
+        assert len(_ended(_items(given))) == 1
+
+
+@pytest.mark.parametrize(
     ("name", "reason"),
     [
         ("kitchen.wav", "its name holds no time like '%Y%m%d'"),
@@ -245,7 +310,7 @@ def test_a_file_whose_name_holds_no_time_is_reported_and_the_others_go_on(
 
 @pytest.mark.parametrize("starts_at", ["yesterday", "2026-01-31", "2026-01-31T12:00:00", datetime.date(2026, 1, 31)])
 def test_a_start_that_is_no_time_is_refused(starts_at: object) -> None:
-    with pytest.raises(ValidationError, match=r"expected now, mtime, a pattern .* or a time stamp"):
+    with pytest.raises(ValidationError, match=r"expected now, mtime, metadata, a pattern .* or a time stamp"):
         _config("a.wav", starts_at=starts_at)
 
 
