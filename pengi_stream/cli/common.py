@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,13 +12,19 @@ from typing import Annotated, Any
 import structlog
 import typer
 
+from pengi_stream.cli.findings import open_to_all
 from pengi_stream.cli.ran import Ran, RunError, ran_of
 from pengi_stream.config import PipelineConfig, ServerConfig, parse_config
+from pengi_stream.errors import ConfigError
 from pengi_stream.logging import configure_logging
 from pengi_stream.runtime.build import build_pipeline
 from pengi_stream.runtime.outlets import NamedSink
 from pengi_stream.runtime.pipeline import Pipeline
 from pengi_stream.runtime.shutdown import stopped_by_signals
+
+log = structlog.get_logger()
+
+NAME_LETTERS = 24
 
 PipelineFile = Annotated[Path, typer.Argument(help="A pipeline file (YAML).")]
 Overrides = Annotated[
@@ -34,6 +41,8 @@ HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one wi
 def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Ran:
     """Run `config` to its end; SIGTERM and SIGINT drain it. Raises RunError when something was not done."""
     log_as(config)
+    if warning := open_to_all(config.server):
+        log.warning("server_open", reason=warning)
     with _served(config.server) as watch:
         pipeline = build_pipeline(config, extra_sinks)
         watch(pipeline)
@@ -95,10 +104,25 @@ def quick_config(
 
 
 def questions(prompts: Sequence[str] | None, labels: str | None) -> list[dict[str, Any]]:
-    """Prompts as in a pipeline file; `labels` makes each of them close-ended."""
+    """Prompts as in a pipeline file; `labels` makes each of them close-ended. Raises ConfigError."""
     chosen = [label.strip() for label in (labels or "").split(",") if label.strip()]
+    if labels is not None and len(chosen) < 2:
+        raise ConfigError(
+            f"--labels: found {len(chosen)} label(s), of which one is always chosen; expected two or more, as in "
+            '"dog,siren,rain"; or ask --prompt "question: is there a dog?"'
+        )
     if not prompts:
         return [
             {"id": "labels", "task": "classify", "labels": chosen} if chosen else {"id": "caption", "task": "caption"}
         ]
-    return [{"id": f"prompt-{i}", "text": text, "labels": chosen} for i, text in enumerate(prompts, start=1)]
+    names = [_name(text) for text in prompts]
+    return [
+        {"id": name if names.count(name) == 1 else f"{name}-{i}", "text": text, "labels": chosen}
+        for i, (name, text) in enumerate(zip(names, prompts, strict=True), start=1)
+    ]
+
+
+def _name(prompt: str) -> str:
+    """What lines call a prompt: its first words."""
+    words = "-".join(re.findall(r"\w+", prompt.lower()))
+    return words[:NAME_LETTERS].strip("-") or "prompt"

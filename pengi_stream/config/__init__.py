@@ -55,7 +55,7 @@ AnyDeadLetters = Annotated[SerializeAsAny[PluginConfig], _plugin("dead_letters")
 class WindowConfig(FrozenModel):
     """How streams are cut."""
 
-    hop_s: float | None = Field(default=None, gt=0)
+    hop_s: float | None = Field(default=None, ge=0.01)
     """Seconds from one window's start to the next; default: half the model's window, on its hop grid."""
     tail: Literal["pad", "repeat", "drop"] = "repeat"
     """What becomes of the rest of a segment that does not fill a window."""
@@ -151,6 +151,8 @@ class PipelineConfig(FrozenModel):
             raise ValueError(f"sinks take either windows or events, found {types}; make two pipelines of them")
         if getattr(self.dead_letters, "bootstrap_servers", ()) is None:
             raise ValueError("dead_letters: `bootstrap_servers` is missing, and no Kafka source has any")
+        if shared := _twice([*self.sinks, *([self.dead_letters] if self.dead_letters else [])]):
+            raise ValueError(f"two sinks, or a sink and dead_letters, write to {shared}; give each a path of its own")
         ids = [prompt.id for prompt in self.prompts]
         if repeated := {i for i in ids if ids.count(i) > 1}:
             raise ValueError(f"prompt ids must differ; found twice: {', '.join(sorted(repeated))}")
@@ -164,6 +166,13 @@ class PipelineConfig(FrozenModel):
                     "restart is forgotten, so texts would differ from an undisturbed run's; leave one of the two out"
                 )
         return self
+
+
+def _twice(parts: Sequence[PluginConfig]) -> str | None:
+    """A file that more than one of `parts` writes to."""
+    paths = [Path(path).resolve() for part in parts if (path := getattr(part, "path", "-")) != "-"]
+    repeated = [str(path) for path in paths if paths.count(path) > 1 and (path.is_file() or not path.exists())]
+    return repeated[0] if repeated else None
 
 
 def load_config(
