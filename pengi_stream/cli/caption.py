@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from pengi_stream.audio.decode import duration_s
-from pengi_stream.cli.common import HopS, Labels, Model, Prompts, questions, quick_config, run_pipeline
+from pengi_stream.cli.common import (
+    DEFAULT_MIN_DBFS,
+    HopS,
+    Labels,
+    MinDbfs,
+    Model,
+    Prompts,
+    Quiet,
+    questions,
+    quick_config,
+    run_pipeline,
+    summed_up,
+)
+from pengi_stream.cli.heard import Heard
 from pengi_stream.cli.output import STDOUT, results_at
 from pengi_stream.cli.progress import progress_sinks
 from pengi_stream.errors import AudioError, ConfigError
@@ -44,6 +57,8 @@ def caption(  # noqa: PLR0913  the options of a command
         str, typer.Option("--starts-at", help="now, mtime, metadata, a time, or a pattern of names: %Y%m%d_%H%M%S.")
     ] = EPOCH,
     zone: Annotated[str | None, typer.Option("--zone", help="Of times in names and metadata: Europe/Berlin.")] = None,
+    min_dbfs: MinDbfs = DEFAULT_MIN_DBFS,
+    quiet: Quiet = False,
     force: Annotated[bool, typer.Option("--force", help="Replace what --output is, whatever it holds.")] = False,
 ) -> None:
     """Write down what can be heard in files."""
@@ -52,9 +67,13 @@ def caption(  # noqa: PLR0913  the options of a command
     with results_at(output, kind, inputs, force=force) as place:
         sink = {"type": kind} if kind == CONSOLE else {"type": kind, "path": place}
         source = {"type": "file", "path": paths, "starts_at": starts_at, "zone": zone}
-        config = quick_config("caption", model, source, sink, questions(prompt, labels), hop_s)
-        with progress_sinks(_total_s(inputs)) as extra_sinks:
-            run_pipeline(config, extra_sinks)
+        asked = questions(prompt, labels)
+        config = quick_config("caption", model, source, sink, asked, hop_s=hop_s, min_dbfs=min_dbfs)
+        heard = Heard()
+        with summed_up(quiet=quiet, files=len(inputs), heard=heard) as tell:
+            with progress_sinks(_total_s(inputs)) as extra_sinks:
+                ran = run_pipeline(config, [*extra_sinks, *heard.sinks])
+            tell(ran)
 
 
 def _total_s(files: list[str]) -> float:

@@ -13,7 +13,10 @@ import structlog
 import typer
 
 from pengi_stream.cli.findings import open_to_all
+from pengi_stream.cli.heard import Heard
 from pengi_stream.cli.ran import Ran, RunError, ran_of
+from pengi_stream.cli.summary import summary
+from pengi_stream.clock import SystemClock
 from pengi_stream.config import PipelineConfig, ServerConfig, parse_config
 from pengi_stream.errors import ConfigError
 from pengi_stream.logging import configure_logging
@@ -25,6 +28,7 @@ from pengi_stream.runtime.shutdown import stopped_by_signals
 log = structlog.get_logger()
 
 NAME_LETTERS = 24
+DEFAULT_MIN_DBFS = -60.0
 
 PipelineFile = Annotated[Path, typer.Argument(help="A pipeline file (YAML).")]
 Overrides = Annotated[
@@ -35,6 +39,8 @@ Labels = Annotated[
     str | None, typer.Option("--labels", metavar="A,B,C", help="Choose among these instead of free text.")
 ]
 Model = Annotated[str, typer.Option("--model", help="mini, a checkpoint folder, or fake.")]
+MinDbfs = Annotated[float, typer.Option("--min-dbfs", max=0, help="Quieter windows are not worth the model's time.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No summary at the end.")]
 HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one window to the next.")]
 
 
@@ -46,11 +52,35 @@ def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) 
     with _served(config.server) as watch:
         pipeline = build_pipeline(config, extra_sinks)
         watch(pipeline)
+        clock = SystemClock()
+        start_s = clock.monotonic_s()
         with stopped_by_signals(pipeline) as stopped:
-            ran = ran_of(pipeline.run(), pipeline.metrics, stopped.signal)
+            outcome = pipeline.run()
+        ran = ran_of(
+            outcome,
+            pipeline.metrics,
+            signal=stopped.signal,
+            took_s=clock.monotonic_s() - start_s,
+            min_dbfs=config.gate.min_dbfs,
+        )
     if not ran.outcome.ok:
         raise RunError(describe(ran), ran)
     return ran
+
+
+@contextmanager
+def summed_up(*, quiet: bool, files: int | None = None, heard: Heard | None = None) -> Iterator[Callable[[Ran], None]]:
+    """While inside, a run that is told, or fails, is summed up in a line on stderr, unless `quiet`."""
+
+    def tell(ran: Ran) -> None:
+        if not quiet:
+            typer.echo(summary(ran, files=files, missing_s=heard.missing_s if heard else None), err=True)
+
+    try:
+        yield tell
+    except RunError as error:
+        tell(error.ran)
+        raise
 
 
 @contextmanager
@@ -90,7 +120,9 @@ def quick_config(
     source: dict[str, Any],
     sink: dict[str, Any],
     prompts: Sequence[dict[str, Any]],
+    *,
     hop_s: float | None,
+    min_dbfs: float,
 ) -> PipelineConfig:
     """The pipeline of a command that needs no file. Raises ConfigError."""
     data = {
@@ -99,6 +131,7 @@ def quick_config(
         "sinks": [sink],
         "prompts": list(prompts),
         "window": {"hop_s": hop_s},
+        "gate": {"min_dbfs": min_dbfs},
     }
     return parse_config(data, name=name, origin=name)
 
