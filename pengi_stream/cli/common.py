@@ -69,7 +69,7 @@ def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) 
 
 
 @contextmanager
-def summed_up(*, quiet: bool, files: int | None = None, heard: Heard | None = None) -> Iterator[Callable[[Ran], None]]:
+def summed_up(*, quiet: bool, files: str = "", heard: Heard | None = None) -> Iterator[Callable[[Ran], None]]:
     """While inside, a run that is told, or fails, is summed up in a line on stderr, unless `quiet`."""
 
     def tell(ran: Ran) -> None:
@@ -101,14 +101,14 @@ def log_as(config: PipelineConfig) -> None:
         configure_logging(config.logging.level, config.logging.format)
 
 
-def describe(ran: Ran) -> str:
-    """What went wrong, in one line."""
+def describe(ran: Ran, bad: str | None = None) -> str:
+    """What went wrong, in one line; `bad` says it of inputs."""
     outcome = ran.outcome
     parts = list(outcome.errors[:1])
     if outcome.unheard and ran.signal is not None:
         parts.append(f"stopped by {signal.Signals(ran.signal).name}: {'; '.join(outcome.unheard)}")
     if outcome.bad_records:
-        parts.append(f"{outcome.bad_records} input(s) could not be processed; the rest was done")
+        parts.append(bad or f"{outcome.bad_records} input(s) could not be processed; the rest was done")
     if outcome.abandoned:
         parts.append(f"{outcome.abandoned} request(s) or window(s) were abandoned at the end")
     return "; ".join(parts)

@@ -30,7 +30,8 @@ class Heard:
             if event.type == GAP:
                 self.missing_s += float(str(event.data.get("duration_s", 0)))
             elif event.type == SOURCE:
-                self.faults.append(str(event.data["reason"]))
+                reason = str(event.data["reason"])
+                self.faults.append(reason if event.stream_id in reason else f"{event.stream_id}: {reason}")
 
     def flush(self, deadline: Deadline) -> None:
         """Nothing to keep."""

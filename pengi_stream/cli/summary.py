@@ -11,9 +11,9 @@ HOUR_S = 3_600
 QUIETER_DB = 20
 
 
-def summary(ran: Ran, *, files: int | None = None, missing_s: float | None = None) -> str:
+def summary(ran: Ran, *, files: str = "", missing_s: float | None = None) -> str:
     """`files` were to be heard; `missing_s` of sound never came."""
-    what = [f"{files} file{'' if files == 1 else 's'}"] if files is not None else []
+    what = [files] if files else []
     parts = [*what, f"{duration(ran.audio_s)} of sound", *_counts(ran, missing_s)]
     speed = f" ({ran.audio_s / ran.took_s:.0f} times as fast as it plays)" if ran.audio_s > 2 * ran.took_s > 0 else ""
     line = f"{', '.join(parts)}; took {duration(ran.took_s)}{speed}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -29,6 +30,10 @@ from pengi_stream.plugins import (
 from pengi_stream.prompts import PromptConfig
 
 DEFAULT_MODEL = {"type": "pengi"}
+VARIANT = re.compile(r"(tuple|list|dict|function-\w+)\[.*|str|constrained-str")
+"""How pydantic calls one of several types that a value may have"""
+WORDS = {"tuple_type": "expected a list", "dict_type": "expected a mapping", "model_type": "expected a mapping"}
+"""For pydantic's *valid tuple*, which no YAML has"""
 
 
 def _plugin(kind: Kind) -> BeforeValidator:
@@ -234,7 +239,7 @@ def _describe(error: ValidationError) -> str:
             continue  # it counts the wrong items as missing
         if _is_shared(problem, problems):
             continue
-        place = ".".join(str(part) for part in problem["loc"])
+        place = ".".join(str(part) for part in problem["loc"] if not VARIANT.fullmatch(str(part)))
         message = _message(problem)
         lines.append(f"{place}: {message}" if place else message)
     return "; ".join(lines)
@@ -245,7 +250,7 @@ def _message(problem: ErrorDetails) -> str:
         return (
             "found something that is no key, and may hold a secret; expected `key: value` with a space behind the colon"
         )
-    return problem["msg"].removeprefix("Value error, ")
+    return WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
 
 
 def _is_shared(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:

@@ -49,6 +49,13 @@ def test_a_recording_below_the_gate_says_so_and_the_gate_can_be_lowered(folder: 
     assert "loud enough" not in err
 
 
+def test_what_lay_in_a_folder_and_is_no_sound_is_counted(folder: Path) -> None:
+    soundfile.write("a.wav", tone(6), 16_000)
+    for name in ("notes.txt", "cover.jpg"):
+        Path(name).write_text("x")
+    assert captioned(".")[1].startswith("1 file (2 left out: .jpg, .txt), 6.0 s of sound, ")
+
+
 def test_quiet_leaves_the_summary_out(folder: Path) -> None:
     soundfile.write("a.wav", tone(6), 16_000)
     assert not captioned("a.wav", "--quiet")[1]
@@ -60,3 +67,31 @@ def test_quiet_leaves_the_summary_out(folder: Path) -> None:
 )
 def test_durations_are_read_at_a_glance(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_one_bad_file_is_one_message_and_the_others_are_heard(folder: Path) -> None:
+    soundfile.write("a.wav", tone(6), 16_000)
+    Path("b.wav").write_text("no sound")
+    out, err, error = captioned("a.wav", "b.wav", "--quiet")
+    assert err.splitlines() == ["pengi-stream: b.wav: is no audio that can be read; use wav, flac, ogg or mp3"]
+    assert str(error) == "1 of 2 file(s) not heard whole"
+    assert "b.wav" not in out
+
+
+def test_a_file_that_proves_bad_on_the_way_is_named_at_the_end(folder: Path) -> None:
+    soundfile.write("a.wav", tone(6), 16_000)
+    whole = Path("a.wav").read_bytes()
+    Path("a.wav").write_bytes(whole[: len(whole) // 2])
+    out, err, error = captioned("a.wav", "--quiet")
+    assert not err
+    assert str(error).startswith("a.wav: truncated: it ends after 3.00 s")
+    assert str(error).endswith("1 of 1 file(s) not heard whole")
+    assert "truncated" not in out
+
+
+def test_what_cannot_be_heard_at_all_is_told_before_a_model_is_loaded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pengi_stream.cli.common.build_pipeline", lambda *_: pytest.fail("a model would be loaded"))
+    error = captioned("x.wav", "y.wav")[2]
+    assert str(error) == "x.wav: there is no such file; nor can 1 other file(s) be heard"
