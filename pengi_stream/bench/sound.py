@@ -33,6 +33,12 @@ class Sound:
         return np.take(self.samples, range(start, start + count), mode="wrap") * np.float32(gain)
 
 
+def demo_sound() -> Path:
+    """The recording that ships with the package: beside this file in a wheel, with the pipelines in a checkout."""
+    packaged = Path(__file__).with_name("demo.flac")
+    return packaged if packaged.exists() else Path(__file__).parents[2] / "pipelines/demo.flac"
+
+
 def load_sound(path: Path | None, sample_rate: int) -> Sound:
     """The recording at `path`, resampled once, or noise. Raises AudioError."""
     if path is not None:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from pengi_stream.bench.subject import Subject
     from pengi_stream.protocols import AudioLanguageModel
 
-DEMO = Path("pipelines/demo.flac")
-
 bench = typer.Typer(
     name="bench", help="Measure how fast models and pipelines are on this machine.", no_args_is_help=True
 )
@@ -157,14 +155,16 @@ def feeds(  # noqa: PLR0913  the options of a command
     max_wait_s: MaxWaitS = 0.0,
     hop_s: HopS = None,
     repeats: Annotated[int, typer.Option(min=1, help="Of the number that was found.")] = 3,
-    sound: Annotated[Path, typer.Option("--sound", help="A recording; each feed begins somewhere in it.")] = DEMO,
+    sound: Annotated[
+        Path | None, typer.Option("--sound", help="A recording; each feed begins somewhere in it. Default: the demo's.")
+    ] = None,
     json: Json = None,
     plot: Plot = None,
 ) -> None:
     """Find how many live feeds a model answers in time, one caption a window; each trial takes --seconds."""
     from pengi_stream.bench import feeds_report, report
     from pengi_stream.bench.feeds import Sweep, sweep
-    from pengi_stream.bench.sound import load_sound
+    from pengi_stream.bench.sound import demo_sound, load_sound
     from pengi_stream.bench.subject import load
 
     if plot:
@@ -173,7 +173,7 @@ def feeds(  # noqa: PLR0913  the options of a command
     subject = load(name, dtype, device)
     batch = BatchConfig(max_batch_size=max_batch_size, max_wait_s=max_wait_s)
     asked = _asked(subject.model, DecodingOptions(max_new_tokens=max_new_tokens), batch, hop_s)
-    heard = load_sound(sound, subject.model.sample_rate)
+    heard = load_sound(sound or demo_sound(), subject.model.sample_rate)
     subject.model.warmup()
     figures = sweep(
         Sweep(asked, heard, seconds, p95, start, step, repeats),
