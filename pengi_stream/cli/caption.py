@@ -18,6 +18,7 @@ from pengi_stream.cli.common import (
     Prompts,
     Quiet,
     describe,
+    model_name,
     questions,
     quick_config,
     run_pipeline,
@@ -90,8 +91,8 @@ def caption(  # noqa: PLR0913  the options of a command
 def _hear(config: PipelineConfig, inputs: Inputs, heard: Heard) -> Ran:
     """Raises RunError that names what was not told yet."""
     try:
-        with progress_sinks(sum(inputs.lengths_s.values())) as extra_sinks:
-            return run_pipeline(config, [*extra_sinks, *heard.sinks])
+        with progress_sinks(sum(inputs.lengths_s.values()), model_name(config)) as extra_sinks:
+            return run_pipeline(config, [*extra_sinks, *heard.sinks], has_bar=True)
     except RunError as error:
         faults = [fault for fault in heard.faults if fault not in inputs.faults.values()]
         bad = "; ".join([*faults[:MOST_TOLD], f"{len(heard.faults)} of {len(inputs)} file(s) not heard whole"])

@@ -14,6 +14,7 @@ import typer
 
 from pengi_stream.cli.findings import open_to_all
 from pengi_stream.cli.heard import Heard
+from pengi_stream.cli.progress import loading
 from pengi_stream.cli.ran import Ran, RunError, ran_of
 from pengi_stream.cli.summary import summary
 from pengi_stream.clock import SystemClock
@@ -44,13 +45,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="No summary at the end.")]
 HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one window to the next.")]
 
 
-def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = ()) -> Ran:
-    """Run `config` to its end; SIGTERM and SIGINT drain it. Raises RunError when something was not done."""
+def run_pipeline(config: PipelineConfig, extra_sinks: Sequence[NamedSink] = (), *, has_bar: bool = False) -> Ran:
+    """Run `config` to its end; SIGTERM and SIGINT drain it. Raises RunError when something was not done.
+
+    `has_bar`: a progress bar says what is done, also that the model is loaded."""
     log_as(config)
     if warning := open_to_all(config.server):
         log.warning("server_open", reason=warning)
     with _served(config.server) as watch:
-        pipeline = build_pipeline(config, extra_sinks)
+        with loading(model_name(config), shown=not has_bar):
+            pipeline = build_pipeline(config, extra_sinks)
         watch(pipeline)
         clock = SystemClock()
         start_s = clock.monotonic_s()
@@ -93,6 +97,11 @@ def _served(config: ServerConfig | None) -> Iterator[Callable[[Pipeline], None]]
 
     with HttpServer(config) as server:
         yield server.watch
+
+
+def model_name(config: PipelineConfig) -> str:
+    """What a user calls the model."""
+    return str(getattr(config.model, "checkpoint", config.model.type))
 
 
 def log_as(config: PipelineConfig) -> None:

@@ -25,7 +25,7 @@ class ProgressSink:
         for event in events:
             if "window_end" in event.data:
                 self._ends_s[event.stream_id] = parse_rfc3339(str(event.data["window_end"])) / NS_PER_S
-        self._progress.update(self._task, completed=sum(self._ends_s.values()))
+        self._progress.update(self._task, description="", completed=sum(self._ends_s.values()))
 
     def flush(self, deadline: Deadline) -> None:
         """Nothing to keep."""
@@ -35,14 +35,31 @@ class ProgressSink:
 
 
 @contextmanager
-def progress_sinks(total_s: float) -> Iterator[list[NamedSink]]:
-    """While inside, a bar on stderr shows how much of `total_s` is done; no bar where stderr is no terminal."""
+def progress_sinks(total_s: float, model: str) -> Iterator[list[NamedSink]]:
+    """While inside, a bar on stderr shows how much of `total_s` is done, and before that, that `model` is loaded.
+
+    No bar where stderr is no terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield []
         return
-    columns = (TextColumn("{task.completed:.0f} of {task.total:.0f} s"), BarColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}{task.completed:.0f} of {task.total:.0f} s"),
+        BarColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("caption", total=total_s)
+        task = progress.add_task(f"loading {model} ... ", total=total_s)
         yield [NamedSink("progress", ProgressSink(progress, task), required=False)]
         progress.update(task, completed=total_s)
+
+
+@contextmanager
+def loading(model: str, *, shown: bool) -> Iterator[None]:
+    """While inside, a line on stderr says that `model` is loaded; none where stderr is no terminal, or not `shown`."""
+    console = Console(stderr=True)
+    if not (shown and console.is_terminal):
+        yield
+        return
+    with console.status(f"loading {model} ..."):
+        yield
