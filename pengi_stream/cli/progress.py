@@ -24,7 +24,8 @@ class ProgressSink:
     def write(self, events: Sequence[Event]) -> None:
         for event in events:
             if "window_end" in event.data:
-                self._ends_s[event.stream_id] = parse_rfc3339(str(event.data["window_end"])) / NS_PER_S
+                lasts_ns = parse_rfc3339(str(event.data["window_end"])) - event.time_ns
+                self._ends_s[event.stream_id] = float(str(event.data["offset_s"])) + lasts_ns / NS_PER_S
         self._progress.update(self._task, description="", completed=sum(self._ends_s.values()))
 
     def flush(self, deadline: Deadline) -> None:
