@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from pengi_stream.cli.heard import SOURCE
 from pengi_stream.clock import Deadline, parse_rfc3339
@@ -86,7 +87,7 @@ class Grouped:
         end = event.data.get("window_end", event.data.get("gap_end"))
         if end is None:
             return False
-        return (parse_rfc3339(str(end)) - start_ns) / NS_PER_S >= self._lengths_s[event.stream_id] - LAST_S
+        return (parse_rfc3339(str(end)) - start_ns) / NS_PER_S >= self._lengths_s.get(event.stream_id, inf) - LAST_S
 
 
 def _offset_ns(event: Event) -> int:

@@ -12,6 +12,8 @@ from pengi_stream.clock import Deadline, parse_rfc3339
 from pengi_stream.runtime.outlets import NamedSink
 from pengi_stream.types import NS_PER_S, Event
 
+TEXT = "pengi_stream.text"
+
 
 class ProgressSink:
     """Advances a bar to where the texts of all streams have come."""
@@ -23,7 +25,7 @@ class ProgressSink:
 
     def write(self, events: Sequence[Event]) -> None:
         for event in events:
-            if "window_end" in event.data:
+            if event.type == TEXT:
                 lasts_ns = parse_rfc3339(str(event.data["window_end"])) - event.time_ns
                 self._ends_s[event.stream_id] = float(str(event.data["offset_s"])) + lasts_ns / NS_PER_S
         self._progress.update(self._task, description="", completed=sum(self._ends_s.values()))

@@ -57,6 +57,13 @@ def test_a_file_that_ends_in_silence_holds_the_others_up_no_longer_than_need_be(
     assert order(sink) == "a" * 5 + "b" * 10 + "c" * 3
 
 
+def test_a_file_that_came_after_all_were_looked_at_is_told_too() -> None:
+    sink = ListSink()
+    console = Grouped(sink, LENGTHS_S)
+    console.write([*texts("late", 2), *texts("a", 1)])
+    assert order(sink) == "latelatea"
+
+
 def test_a_fault_is_the_end_of_its_file_and_is_told_elsewhere() -> None:
     sink = ListSink()
     console = Grouped(sink, LENGTHS_S)
