@@ -1,6 +1,6 @@
 """Make `demo.flac`: python pipelines/make_demo_recording.py [PATH]
 
-Needs Debian's `flite`, `fluidsynth` and `fluid-soundfont-gm`. Licences: demo.CREDITS.md.
+Needs Debian's `flite`, `fluidsynth` and `fluid-soundfont-gm`. Licences: pengi_stream/bench/demo.CREDITS.md.
 """
 
 from __future__ import annotations

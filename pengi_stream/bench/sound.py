@@ -34,9 +34,8 @@ class Sound:
 
 
 def demo_sound() -> Path:
-    """The recording that ships with the package: beside this file in a wheel, with the pipelines in a checkout."""
-    packaged = Path(__file__).with_name("demo.flac")
-    return packaged if packaged.exists() else Path(__file__).parents[2] / "pipelines/demo.flac"
+    """The recording that ships with the package."""
+    return Path(__file__).with_name("demo.flac")
 
 
 def load_sound(path: Path | None, sample_rate: int) -> Sound:
