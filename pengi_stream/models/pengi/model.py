@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+import structlog
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -25,6 +26,7 @@ from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.novelty import Novelty
 from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
+from pengi_stream.models.pengi.remarks import remarks
 from pengi_stream.models.pengi.text.context import Context
 from pengi_stream.models.pengi.text.prompts import prompt_reader
 from pengi_stream.models.pengi.text.similarity import text_embeddings
@@ -33,6 +35,9 @@ from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Batch, Generation, Request, Stream, Window
 
+log = structlog.get_logger()
+
+PUBLISHED_PROMPT_TOKENS = 40
 FloatArray = NDArray[np.float32]
 
 
@@ -51,6 +56,7 @@ class PengiModel(AudioLanguageModel):
         """With `cuda_graphs`, `device` is a GPU. `metrics` count what drafts save."""
         self._tokenizer = checkpoint.tokenizer
         self._prompt_tokenizer = checkpoint.prompt_tokenizer
+        self._prompt_tokens = getattr(checkpoint.config.text, "max_prompt_tokens", PUBLISHED_PROMPT_TOKENS)
         self.ranking = checkpoint.config.ranking
         """Its rules where nobody says otherwise"""
         self.device = device
@@ -108,6 +114,8 @@ class PengiModel(AudioLanguageModel):
                         self._reader.check_room(silent, prompt.options.max_new_tokens)
             except ModelError as error:
                 raise ConfigError(f"prompt {prompt.id!r}: {error}") from error
+            for remark in remarks(prompt, self._tokenizer, self._prompt_tokens):
+                log.warning("prompt_remark", prompt=prompt.id, remark=remark)
 
     def audio_embeddings(self, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
         """What the mapper maps (windows, embedding_size), and the prefixes (windows, prefix_length, width).
