@@ -6,21 +6,26 @@ from collections.abc import Iterator
 from itertools import chain, zip_longest
 
 import pytest
+from some_events import coverage_event, text_event
 
 from pengi_stream.cli import grouped
 from pengi_stream.cli.grouped import Grouped
-from pengi_stream.clock import rfc3339
+from pengi_stream.events import Event, SourceEvent, TextEvent
 from pengi_stream.testing import ListSink
-from pengi_stream.types import NS_PER_S, Event
+from pengi_stream.types import NS_PER_S
 
 LENGTHS_S = {"a": 10.0, "b": 10.0, "c": 10.0}
 
 
-def texts(name: str, seconds: int = 10, start_ns: int = 0) -> Iterator[Event]:
+def texts(name: str, seconds: int = 10, start_ns: int = 0, *, ends: bool = True) -> Iterator[Event]:
+    """A text a second; with `ends`, the file is as long, and what was heard of it is told."""
     for second in range(seconds):
-        end = rfc3339(start_ns + (second + 1) * NS_PER_S)
-        data = {"window_end": end, "first_sample": second * 8_000, "sample_rate": 8_000}
-        yield Event(f"{name}{second}", "pengi_stream.text", "", name, start_ns + second * NS_PER_S, data)
+        at_ns = start_ns + second * NS_PER_S
+        yield text_event(id=f"{name}{second}", stream_id=name, start_ns=at_ns, end_ns=at_ns + NS_PER_S)
+    if ends:
+        yield coverage_event(
+            id=f"{name}-heard", stream_id=name, start_ns=start_ns, end_sample=seconds * 8_000, sample_rate=8_000
+        )
 
 
 def interleaved(*files: Iterator[Event]) -> list[Event]:
@@ -28,7 +33,7 @@ def interleaved(*files: Iterator[Event]) -> list[Event]:
 
 
 def order(sink: ListSink) -> str:
-    return "".join(event.stream_id for event in sink.events)
+    return "".join(event.stream_id for event in sink.of(TextEvent))
 
 
 @pytest.mark.parametrize("start_ns", [0, 1_769_857_200_000_000_000])
@@ -48,10 +53,10 @@ def test_a_file_that_ends_in_silence_holds_the_others_up_no_longer_than_need_be(
 ) -> None:
     sink = ListSink()
     console = Grouped(sink, LENGTHS_S)
-    console.write([*texts("a", 5), *texts("b")])
+    console.write([*texts("a", 5, ends=False), *texts("b")])
     assert order(sink) == "a" * 5
-    monkeypatch.setattr(grouped, "MOST_BETWEEN", 12)
-    console.write(list(texts("c", 3)))
+    monkeypatch.setattr(grouped, "MOST_BETWEEN", 13)
+    console.write(list(texts("c", 3, ends=False)))
     assert order(sink) == "a" * 5 + "b" * 10 + "c" * 3
     console.close()
     assert order(sink) == "a" * 5 + "b" * 10 + "c" * 3
@@ -60,13 +65,13 @@ def test_a_file_that_ends_in_silence_holds_the_others_up_no_longer_than_need_be(
 def test_a_file_that_came_after_all_were_looked_at_is_told_too() -> None:
     sink = ListSink()
     console = Grouped(sink, LENGTHS_S)
-    console.write([*texts("late", 2), *texts("a", 1)])
+    console.write([*texts("late", 2), *texts("a", 1, ends=False)])
     assert order(sink) == "latelatea"
 
 
 def test_a_fault_is_the_end_of_its_file_and_is_told_elsewhere() -> None:
     sink = ListSink()
     console = Grouped(sink, LENGTHS_S)
-    fault = Event("x", "pengi_stream.source", "", "a", 0, {"reason": "damaged"})
-    console.write([*texts("a", 2), *texts("b", 1), fault])
+    fault = SourceEvent(id="x", pipeline="", stream_id="a", start_ns=0, reason="damaged")
+    console.write([*texts("a", 2, ends=False), *texts("b", 1, ends=False), fault])
     assert order(sink) == "aab"

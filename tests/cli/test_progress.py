@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import soundfile
 from rich.progress import Progress
+from some_events import text_event
 from support import COMMAND, environment, tone
 
 from pengi_stream.cli.progress import ProgressSink
-from pengi_stream.clock import rfc3339
-from pengi_stream.types import Event
 
 
 @pytest.mark.parametrize("command", [("caption", "a.wav", "--model", "fake"), ("run", "pipeline.yaml")])
@@ -43,9 +43,9 @@ def test_the_bar_stands_where_the_texts_are_whenever_files_begin(start_ns: int) 
     task = progress.add_task("x", total=20)
     sink = ProgressSink(progress, task)
     for name, offset_s in (("a", 0.0), ("a", 2.5), ("b", 0.0)):
-        time_ns = start_ns + round(offset_s * 1e9)
-        data = {"window_end": rfc3339(time_ns + 5_000_000_000), "offset_s": offset_s}
-        sink.write([Event("", "pengi_stream.text", "", name, time_ns, data)])
+        at_ns, first = start_ns + round(offset_s * 1e9), round(offset_s * 8_000)
+        text = text_event(stream_id=name, start_ns=at_ns, end_ns=at_ns + 5_000_000_000)
+        sink.write([replace(text, first_sample=first, sample_rate=8_000)])
     assert progress.tasks[0].completed == pytest.approx(12.5)
 
 

@@ -180,24 +180,24 @@ def test_a_file_where_raw_samples_were_promised_is_refused_with_the_line_that_he
 ) -> None:
     subtype = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}.get(container, "PCM_16")
     with _fed(_wav(1.0, subtype, container=container), piece) as fd, pytest.raises(SourceError) as raised:
-        list(PipeSource(_config(audio=RAW), fd).frames())
+        list(PipeSource(_config(audio=RAW), fd, SystemClock()).frames())
     assert str(raised.value).startswith(f"stdin: {words}")
 
 
 def test_a_file_that_is_no_wav_is_named_where_nothing_was_promised() -> None:
     with _fed(_wav(container="FLAC"), 1 << 16) as fd, pytest.raises(SourceError, match=r"ffmpeg .* -f wav -"):
-        list(PipeSource(_config(), fd).frames())
+        list(PipeSource(_config(), fd, SystemClock()).frames())
 
 
 @pytest.mark.parametrize("keys", [{}, {"live": True}, {"live": True, "ends": True}])
 def test_a_pipe_that_ends_without_a_sample_is_a_fault(keys: dict[str, object]) -> None:
     with _fed(b"", 1 << 16) as fd, pytest.raises(SourceError, match="stdin: ended without a sample"):
-        list(PipeSource(_config(audio=RAW, **keys), fd).frames())
+        list(PipeSource(_config(audio=RAW, **keys), fd, SystemClock()).frames())
 
 
 def test_a_live_pipe_that_ends_is_a_fault_once_all_of_it_was_heard() -> None:
     with _fed(_wav(0.25), 1 << 16) as fd:
-        items = PipeSource(_config(live=True), fd).frames()
+        items = PipeSource(_config(live=True), fd, SystemClock()).frames()
         *frames, end = islice(items, 4)
         with pytest.raises(SourceError, match=r"ended, though it is live.* `ends: true`"):
             next(items)

@@ -30,7 +30,7 @@ def _config(path: object, **keys: object) -> FileSourceConfig:
 
 
 def _items(path: object, **keys: object) -> list[SourceItem]:
-    return list(check_source(_config(path, **keys).build()))
+    return list(check_source(_config(path, **keys)))
 
 
 @pytest.mark.parametrize(
