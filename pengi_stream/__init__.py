@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from pengi_stream.api import load_model
     from pengi_stream.options import DecodingOptions
 
-__all__ = ["DecodingOptions", "load_model"]
+    __version__: str
+
+__all__ = ["DecodingOptions", "__version__", "load_model"]
 
 
 def __getattr__(name: str) -> object:
@@ -21,4 +23,12 @@ def __getattr__(name: str) -> object:
         from pengi_stream.options import DecodingOptions
 
         return DecodingOptions
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pengi-stream")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Collection
 
 import structlog
 
 
-def configure_logging(level: str = "warning", style: str = "console") -> None:
-    """Send structlog's lines of at least `level` to stderr, as `console` text or `json`."""
+def configure_logging(level: str = "warning", style: str = "console", without: Collection[str] = ()) -> None:
+    """Send structlog's lines of at least `level` to stderr, as `console` text or `json`; those of the events `without`
+    are dropped."""
+
+    def drop(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        if line["event"] in without:
+            raise structlog.DropEvent
+        return line
+
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if style == "json"
@@ -17,6 +25,7 @@ def configure_logging(level: str = "warning", style: str = "console") -> None:
     )
     structlog.configure(
         processors=[
+            drop,
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

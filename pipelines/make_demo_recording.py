@@ -1,6 +1,6 @@
-"""Make `demo.flac`: python pipelines/make_demo_recording.py [PATH]
+"""Make the package's `demo.flac`: python pipelines/make_demo_recording.py [PATH]
 
-Needs Debian's `flite`, `fluidsynth` and `fluid-soundfont-gm`. Licences: demo.CREDITS.md.
+Needs Debian's `flite`, `fluidsynth` and `fluid-soundfont-gm`. Licences: pengi_stream/sounds/demo.CREDITS.md.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import soundfile
 import soxr
 
 from pengi_stream.lab.training.data.midi import Note, Program, write_midi
+from pengi_stream.sounds.demo import RECORDING
 from pengi_stream.types import Samples
 
 SAMPLE_RATE = 16_000
@@ -85,6 +86,6 @@ def _run(command: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    target = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("demo.flac")
+    target = sys.argv[1] if len(sys.argv) > 1 else RECORDING
     with tempfile.TemporaryDirectory() as scratch:
         soundfile.write(target, recording(Path(scratch)), SAMPLE_RATE, subtype="PCM_16", compression_level=1.0)

@@ -86,6 +86,12 @@ def test_exactly_once_is_possible_from_kafka_to_kafka() -> None:
         ({"sources": [{"path": "a"}]}, ["sources.0", "`type` is missing", "file"]),
         ({"sources": [{"type": "file", "pth": "a"}]}, ["sources.0", "'pth'", "did you mean 'path'?"]),
         ({"sources": []}, ["sources"]),
+        ({"sources": {"type": "file"}}, ["sources: expected a list"]),
+        ({"gate": 3}, ["gate: expected a mapping"]),
+        (
+            {"sources": [{"type": "file", "path": 3}]},
+            ["sources.0.path: Input should be a valid string", "expected a list"],
+        ),
         ({"window": {"tail": "crop"}}, ["window.tail", "'pad', 'repeat' or 'drop'"]),
         ({"prompts": [{"id": "a"}]}, ["prompts.0", "'a'", "`text` or `task`"]),
         ({"prompts": [{"id": "a", "task": "captions"}]}, ["prompts.0", "'captions'", "caption"]),

@@ -2,6 +2,7 @@
 
 from pengi_stream.api.model import Model, load_model
 from pengi_stream.api.results import Answer, AudioEmbeddings, Description, Found, PromptEmbeddings
+from pengi_stream.api.table import Table
 from pengi_stream.options import DecodingOptions
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "Found",
     "Model",
     "PromptEmbeddings",
+    "Table",
     "load_model",
 ]

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from pengi_stream.api.audio import Audio, recordings, windows_of
 from pengi_stream.api.checks import checked_labels, checked_prompts
 from pengi_stream.api.results import Answer, AudioEmbeddings, Description, Found, PromptEmbeddings, answer_of, span_s
+from pengi_stream.api.table import Table
 from pengi_stream.config import WindowConfig
 from pengi_stream.errors import ConfigError
 from pengi_stream.models.pengi import PengiModelConfig
@@ -51,6 +52,9 @@ class Model:
     def __init__(self, model: PengiModel) -> None:
         self._model = model
 
+    def __repr__(self) -> str:
+        return f"<pengi_stream.Model {self.identity}, {self.window_s:.2f} s at {self.sample_rate} Hz>"
+
     @property
     def sample_rate(self) -> int:
         """Hertz, of the audio that the model hears"""
@@ -74,7 +78,7 @@ class Model:
         *,
         sample_rate: int | None = None,
         hop_s: float | None = None,
-    ) -> list[Answer]:
+    ) -> Table[Answer]:
         """What the model writes: an answer for each recording, window and prompt, in this order."""
         asked = [Prompt(text, text, options) for text in checked_prompts(prompts)]
         return self._answers(self._windows(audio, sample_rate, hop_s), asked)
@@ -86,11 +90,11 @@ class Model:
         *,
         sample_rate: int | None = None,
         hop_s: float | None = None,
-    ) -> list[Description]:
+    ) -> Table[Description]:
         """The summary of the published code: what the model writes to its three prompts, and a sentence of them, for
         each recording and window, in this order."""
         answers = self.generate(audio, DESCRIPTION, options, sample_rate=sample_rate, hop_s=hop_s)
-        return [Description(*answers[start : start + 3]) for start in range(0, len(answers), 3)]
+        return Table(Description(*answers[start : start + 3]) for start in range(0, len(answers), 3))
 
     def rank(
         self,
@@ -102,7 +106,7 @@ class Model:
         prior_corrected: bool | None = None,
         sample_rate: int | None = None,
         hop_s: float | None = None,
-    ) -> list[Answer]:
+    ) -> Table[Answer]:
         """How likely the model finds each of `labels` behind `prompt`: an answer for each recording and window, in this
         order. `text` is the likeliest label, `scores` has a share of 1 for each: softmax of their log-likelihoods.
 
@@ -111,7 +115,7 @@ class Model:
         [text], names = checked_prompts(prompt), checked_labels(labels)
         changes = {"length_normalized": normalized, "prior_corrected": prior_corrected}
         rules = self._model.ranking.model_copy(update={k: v for k, v in changes.items() if v is not None})
-        answers = []
+        answers: Table[Answer] = Table()
         for heard in _chunks(self._windows(audio, sample_rate, hop_s), MAX_BATCH_SIZE):
             scores = self._model.label_scores([window for _, window in heard], text, names, rules)
             shares = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -131,7 +135,7 @@ class Model:
         *,
         sample_rate: int | None = None,
         hop_s: float | None = None,
-    ) -> list[Answer]:
+    ) -> Table[Answer]:
         """What the model writes, and which of `labels` is most similar to it: an answer for each recording and window,
         in this order. `text` is that label, `scores` the cosine similarities, `written` and `confidence` what was
         written and how sure.
@@ -141,7 +145,7 @@ class Model:
         names = checked_labels(labels)
         answers = self.generate(audio, checked_prompts(prompt)[:1], options, sample_rate=sample_rate, hop_s=hop_s)
         embedded = self._model.text_embeddings(names)
-        matched = []
+        matched: Table[Answer] = Table()
         for answer in answers:
             similar = (embedded @ self._model.text_embeddings([answer.text])[0]).tolist()
             best, by_label = names[int(np.argmax(similar))], dict(zip(names, similar, strict=True))
@@ -151,7 +155,7 @@ class Model:
     @overload
     def retrieve(
         self, query: str, among: Audio, *, prompt: str = ..., sample_rate: int | None = ..., hop_s: float | None = ...
-    ) -> list[Found]: ...
+    ) -> Table[Found]: ...
     @overload
     def retrieve(
         self,
@@ -161,7 +165,7 @@ class Model:
         prompt: str = ...,
         sample_rate: int | None = ...,
         hop_s: float | None = ...,
-    ) -> list[Found]: ...
+    ) -> Table[Found]: ...
     def retrieve(
         self,
         query: str | Samples | Path,
@@ -170,7 +174,7 @@ class Model:
         prompt: str = CAPTION,
         sample_rate: int | None = None,
         hop_s: float | None = None,
-    ) -> list[Found]:
+    ) -> Table[Found]:
         """The recordings of `among` that fit the text `query`, or the texts of `among` that fit the recording `query`
         (an array or a Path: a str is a text); all of them, best first.
 
@@ -190,7 +194,7 @@ class Model:
             for index, rows in by_audio.items()
             for text, score in zip(texts, np.mean(rows, axis=0), strict=True)
         ]
-        return sorted(found, key=lambda one: -one.score)
+        return Table(sorted(found, key=lambda one: -one.score))
 
     def audio_embeddings(
         self, audio: Audio, *, sample_rate: int | None = None, hop_s: float | None = None
@@ -210,8 +214,8 @@ class Model:
         """What the model makes of prompts. They are cut where the model's config says (40 tokens)."""
         return PromptEmbeddings(*self._model.prompt_embeddings(checked_prompts(prompts)))
 
-    def _answers(self, windows: Iterator[tuple[int, Window]], asked: Sequence[Prompt]) -> list[Answer]:
-        answers = []
+    def _answers(self, windows: Iterator[tuple[int, Window]], asked: Sequence[Prompt]) -> Table[Answer]:
+        answers: Table[Answer] = Table()
         for heard in _chunks(windows, max(1, MAX_BATCH_SIZE // len(asked))):
             requests = [(index, Request(window, prompt)) for index, window in heard for prompt in asked]
             for chunk in _chunks(iter(requests), MAX_BATCH_SIZE):

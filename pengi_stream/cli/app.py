@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+import pengi_stream
 from pengi_stream.cli import (
     caption,
     check,
@@ -42,8 +43,20 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pengi-stream {pengi_stream.__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log all.")] = False) -> None:
+def _options(
+    *,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks, and log all.")] = False,
+    version: Annotated[  # noqa: ARG001  its callback tells it
+        bool, typer.Option("--version", help="Tell the version.", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
     if debug:
         configure_logging("debug")
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import typer
+
+from pengi_stream.errors import ConfigError
 
 PASS_ALL: dict[str, Any] = {
     "allow_extra_args": True,
@@ -17,20 +20,23 @@ PASS_ALL: dict[str, Any] = {
 
 def train(context: typer.Context) -> None:
     """Make `mini` by its recipe, teach a checkpoint the sounds of a site, or calibrate it."""
-    from pengi_stream.lab.training.commands import app
-
-    app(context.args, prog_name=context.command_path)
+    _hand_over(context, "training", extra="train")
 
 
 def evaluate(context: typer.Context) -> None:
-    """Measure how good a model is."""
-    from pengi_stream.lab.evaluation.commands import app
-
-    app(context.args, prog_name=context.command_path)
+    """Measure how good a model is, on a data set of your own or on clips that it was not trained on."""
+    _hand_over(context, "evaluation", extra="eval")
 
 
 def bench(context: typer.Context) -> None:
     """Measure how fast models and pipelines are on this machine."""
-    from pengi_stream.lab.bench.commands import app
+    _hand_over(context, "bench", extra="bench")
 
-    app(context.args, prog_name=context.command_path)
+
+def _hand_over(context: typer.Context, room: str, extra: str) -> None:
+    """Go on with the commands of a room of the lab. Raises ConfigError where what `extra` brings is missing."""
+    try:
+        commands = import_module(f"pengi_stream.lab.{room}.commands")
+    except ModuleNotFoundError as error:
+        raise ConfigError(f'{error.name} is not installed; pip install "pengi-stream[{extra}]"') from error
+    commands.app(context.args, prog_name=context.command_path)

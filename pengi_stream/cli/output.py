@@ -83,23 +83,40 @@ def _check_content(name: str, path: Path, style: str, *, force: bool) -> None:
 def _claimed(output: str, target: Path) -> Iterator[None]:
     """While inside, no other command writes to `target`. Raises ConfigError where one does."""
     lock = target.with_name(f".{target.name}.lock")
-    held: list[int] = []
     try:
-        held.append(_lock(lock))
-        if target.exists():
-            held.append(os.open(target, os.O_RDONLY))
-            fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = [_lock(lock)]
+    except OSError as error:
+        raise _refused(output, error) from error
+    try:
+        held += _lock_existing(output, target)
         yield
-    except BlockingIOError as error:
-        raise ConfigError(f"--output {output}: another command writes to it; choose another file") from error
-    except PermissionError as error:
-        raise ConfigError(f"--output {output}: cannot be written: {error.strerror}") from error
     finally:
-        if held:
-            with suppress(OSError):
-                lock.unlink()
+        with suppress(OSError):
+            lock.unlink()
         for fd in held:
             os.close(fd)
+
+
+def _lock_existing(output: str, target: Path) -> list[int]:
+    """What is there, locked as a sink that appends to it would lock it. Raises ConfigError."""
+    if not target.exists():
+        return []
+    try:
+        fd = os.open(target, os.O_RDONLY)
+    except OSError as error:
+        raise _refused(output, error) from error
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise _refused(output, error) from error
+    return [fd]
+
+
+def _refused(output: str, error: OSError) -> ConfigError:
+    if isinstance(error, BlockingIOError):
+        return ConfigError(f"--output {output}: another command writes to it; choose another file")
+    return ConfigError(f"--output {output}: cannot be written: {error.strerror}; choose another file")
 
 
 def _lock(path: Path) -> int:

@@ -18,7 +18,8 @@ def prepare() -> None:
     if sys.getfilesystemencoding() == "ascii" and not sys.flags.utf8_mode:  # names of files would be no text
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606  itself
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as shells have it for what runs in the background
+            signal.signal(number, _end)
     closed = [fd for fd in (STDIN, STDOUT, STDERR) if not _is_open(fd)]
     for fd in closed:  # stdout takes no bytes, so that what is written to it is missed
         _put(fd, os.O_WRONLY if fd == STDERR else os.O_RDONLY)

@@ -19,8 +19,17 @@ class Ran:
     outcome: Outcome
     audio_s: float
     """Seconds of audio that arrived"""
-    signal: int | None = None
+    signal: int | None
     """What stopped it"""
+    took_s: float
+    windows: int
+    gated: int
+    """Windows that were too quiet to ask the model about"""
+    texts: int
+    unanswered: int
+    """Requests that the model failed on, or that waited too long"""
+    min_dbfs: float | None
+    """The gate's level"""
 
     @property
     def whole(self) -> bool:
@@ -43,6 +52,17 @@ class RunError(PengiStreamError):
         self.ran = ran
 
 
-def ran_of(outcome: Outcome, metrics: Metrics, signal: int | None) -> Ran:
+def ran_of(outcome: Outcome, metrics: Metrics, *, signal: int | None, took_s: float, min_dbfs: float | None) -> Ran:
     """How a run ended that counted in `metrics`; `signal` stopped it."""
-    return Ran(outcome, metrics.registry.get_sample_value("pengi_stream_audio_seconds_total") or 0.0, signal)
+    count = metrics.ledgers.count
+    return Ran(
+        outcome,
+        metrics.registry.get_sample_value("pengi_stream_audio_seconds_total") or 0.0,
+        signal,
+        took_s,
+        windows=count("windows", "in"),
+        gated=count("windows", "gated"),
+        texts=count("requests", "generated"),
+        unanswered=count("requests", "failed") + count("requests", "shed"),
+        min_dbfs=min_dbfs,
+    )

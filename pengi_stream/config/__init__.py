@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,7 @@ from pengi_stream.plugins import (
     FrozenModel,
     Kind,
     ModelConfig,
+    PluginConfig,
     SinkConfig,
     SourceConfig,
     TransactionalSourceConfig,
@@ -29,6 +31,10 @@ from pengi_stream.plugins import (
 from pengi_stream.prompts import PromptConfig
 
 DEFAULT_MODEL = {"type": "pengi"}
+VARIANT = re.compile(r"(tuple|list|dict|function-\w+)\[.*|str|constrained-str")
+"""How pydantic calls one of several types that a value may have"""
+WORDS = {"tuple_type": "expected a list", "dict_type": "expected a mapping", "model_type": "expected a mapping"}
+"""For pydantic's *valid tuple*, which no YAML has"""
 
 
 def _plugin(kind: Kind) -> BeforeValidator:
@@ -55,7 +61,7 @@ AnyDeadLetters = Annotated[SerializeAsAny[DeadLettersConfig], _plugin("dead_lett
 class WindowConfig(FrozenModel):
     """How streams are cut."""
 
-    hop_s: float | None = Field(default=None, gt=0)
+    hop_s: float | None = Field(default=None, ge=0.01)
     """Seconds from one window's start to the next; default: half the model's window, on its hop grid."""
     tail: Literal["pad", "repeat", "drop"] = "repeat"
     """What becomes of the rest of a segment that does not fill a window."""
@@ -176,6 +182,8 @@ class PipelineConfig(FrozenModel):
                 "delivery.guarantee: exactly_once needs a Kafka source, and Kafka sinks and dead letters wherever they "
                 f"are required; found {self.sources[0].type}"
             )
+        if shared := _twice([*self.sinks, *([self.dead_letters] if self.dead_letters else [])]):
+            raise ValueError(f"two sinks, or a sink and dead_letters, write to {shared}; give each a path of its own")
         letters = self.dead_letters.completed(self) if self.dead_letters else None
         complete = self.model_copy(update={"dead_letters": letters})
         parts = [*complete.sources, complete.model, *complete.sinks, *([letters] if letters else [])]
@@ -196,6 +204,13 @@ def _names(parts: Sequence[SourceConfig | SinkConfig]) -> Sequence[str]:
         several = part.name is None and types.count(part.type) > 1
         names.append(f"{part.type}-{numbers[part.type]}" if several else part.name or part.type)
     return names
+
+
+def _twice(parts: Sequence[PluginConfig]) -> str | None:
+    """A file that more than one of `parts` writes to."""
+    paths = [Path(path).resolve() for part in parts if (path := getattr(part, "path", "-")) != "-"]
+    repeated = [str(path) for path in paths if paths.count(path) > 1 and (path.is_file() or not path.exists())]
+    return repeated[0] if repeated else None
 
 
 def load_config(
@@ -257,7 +272,7 @@ def _describe(error: ValidationError) -> str:
             continue  # it counts the wrong items as missing
         if _is_shared(problem, problems):
             continue
-        place = ".".join(str(part) for part in problem["loc"])
+        place = ".".join(str(part) for part in problem["loc"] if not VARIANT.fullmatch(str(part)))
         message = _message(problem)
         lines.append(f"{place}: {message}" if place else message)
     return "; ".join(lines)
@@ -268,7 +283,7 @@ def _message(problem: ErrorDetails) -> str:
         return (
             "found something that is no key, and may hold a secret; expected `key: value` with a space behind the colon"
         )
-    return problem["msg"].removeprefix("Value error, ")
+    return WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
 
 
 def _is_shared(problem: ErrorDetails, problems: Sequence[ErrorDetails]) -> bool:

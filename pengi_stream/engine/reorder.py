@@ -12,6 +12,7 @@ from pengi_stream.outcomes import OrderedItem, Outcome
 from pengi_stream.types import BadRecord
 
 MOST_BYTES = 64 << 20
+LIVE_ROOM = 8  # times what stored streams have: a live one that waits loses its oldest frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,9 @@ class _Slot:
 class Reorder:
     """A buffer that gives each item when all earlier items of its stream were given; streams pass one another.
 
-    `capacity` and `most_bytes`, of samples and bad records, bound what waits of stored streams; live ones never wait,
-    and what was asked may always finish. One item has room however large it is. Requests that fail for good never
-    finish: what waits behind them is dropped when the buffer is closed.
+    `capacity` and `most_bytes`, of samples and bad records, bound what waits of stored streams; live ones have eight
+    times the room, and what was asked may always finish. One item has room however large it is. Requests that fail for
+    good never finish: what waits behind them is dropped when the buffer is closed.
     """
 
     def __init__(self, capacity: int, most_bytes: int = MOST_BYTES) -> None:
@@ -81,11 +82,12 @@ class Reorder:
 
     def has_room(self, item: Expected | Passing | Finished) -> bool:
         """False makes a stored stream wait."""
-        if isinstance(item, Finished) or item.live:
+        if isinstance(item, Finished):
             return True
+        more = LIVE_ROOM if item.live else 1
         size = item.bytes if isinstance(item, Expected) else _bytes(item.item)
-        fits = size == 0 or self._bytes == 0 or self._bytes + size <= self._most_bytes
-        return fits and len(self) < self._capacity
+        fits = size == 0 or self._bytes == 0 or self._bytes + size <= more * self._most_bytes
+        return fits and len(self) < more * self._capacity
 
     def add(self, item: Expected | Passing | Finished, now_s: float) -> None:  # noqa: ARG002
         match item:

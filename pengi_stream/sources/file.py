@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import structlog
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pengi_stream.audio.decode import AudioFile
 from pengi_stream.clock import Clock
@@ -17,7 +17,7 @@ from pengi_stream.plugins import SourceConfig
 from pengi_stream.protocols import AudioSource, Context
 from pengi_stream.sources.found import find_files
 from pengi_stream.sources.pace import Pace
-from pengi_stream.sources.times import EPOCH, FileStartsAt, file_start_ns
+from pengi_stream.sources.times import EPOCH, FileStartsAt, Start, Zone
 from pengi_stream.types import BadRecord, Frame, SourceItem, Stream, StreamEnd, TimeMap
 
 log = structlog.get_logger()
@@ -30,12 +30,34 @@ class FileSourceConfig(SourceConfig):
 
     type: Literal["file"]
     path: str | tuple[str, ...] = Field(min_length=1)
-    """A file, a glob (`**` goes deep) or a folder (all files of sound below it), or a list of these."""
+    """A file, a glob (`**` goes deep), a folder (all files of sound below it) or `demo`, a recording that ships with
+    the package; or a list of these."""
     realtime: bool = False
     """Play at the recording's own speed."""
     starts_at: FileStartsAt = EPOCH
+    zone: Zone | None = None
+    """Of times in names and metadata that have none; default: UTC"""
     stream_id: str | None = None
     """Default: the path as given, or as found in the glob or folder. For one file only: each file is a stream."""
+
+    @model_validator(mode="after")
+    def _check_zone(self) -> FileSourceConfig:
+        if self.zone is not None and not self.start.takes_zone:
+            raise ValueError(
+                f"`zone` is of times in names and metadata, found starts_at {self.starts_at!r}; expected `metadata` or "
+                "a pattern of the file's name without %z"
+            )
+        return self
+
+    @property
+    def start(self) -> Start:
+        """When each file begins"""
+        return Start(self.starts_at, self.zone)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """All paths"""
+        return (self.path,) if isinstance(self.path, str) else self.path
 
     def build(self, context: Context) -> FileSource:
         return FileSource(self, context.clock)
@@ -52,8 +74,7 @@ class FileSource(AudioSource):
         self._behind = ""
 
     def frames(self) -> Iterator[SourceItem]:
-        given = [self._config.path] if isinstance(self._config.path, str) else self._config.path
-        found = find_files(given)
+        found = find_files(self._config.given)
         paths = found.paths
         if found.left_out:
             log.info("files_left_out", count=len(found.left_out), kinds=", ".join(found.kinds_left_out))
@@ -91,7 +112,7 @@ class FileSource(AudioSource):
     def _frames_of(self, path: Path, stream: Stream) -> Iterator[Frame]:
         file = AudioFile(path)
         try:
-            time = TimeMap(0, file_start_ns(self._config.starts_at, self._clock, path), file.sample_rate)
+            time = TimeMap(0, self._config.start.of_file(path, self._clock), file.sample_rate)
             pace = Pace(self._clock, self._closed) if self._config.realtime else None
             first_sample = 0
             for samples in file.blocks(file.sample_rate // FRAMES_PER_S):

@@ -6,9 +6,10 @@ import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from pengi_stream.audio.decode import FOREIGN_SUFFIXES, SUFFIXES
+from pengi_stream.sounds.demo import or_demo
 
 APPLE_DOUBLE = "._"  # what macOS keeps beside a file on foreign disks, under its name
 
@@ -29,10 +30,10 @@ class Found:
 
 
 def find_files(given: Sequence[str]) -> Found:
-    """The files that paths, globs and folders name; what names none stays, to be reported."""
+    """The files that paths, globs, folders and `demo` name; what names none stays, to be reported."""
     paths: list[str] = []
     left_out: list[str] = []
-    for path in given:
+    for path in (str(PurePath(or_demo(path))) for path in given):  # ./d/a.wav is d/a.wav, and has its stream and ids
         if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises where a folder above may not be looked into
             inside, other = _inside(path)
             paths += inside or [path]

@@ -12,7 +12,7 @@ from support import COMMAND, environment
 
 ROOT = Path(__file__).parents[2]
 MINI = ROOT / "pengi_stream/models/mini"
-# What was put into the recording, by second: see pipelines/demo.CREDITS.md.
+# What was put into the recording, by second: see pengi_stream/sounds/demo.CREDITS.md.
 SECTIONS = [
     (0, 7, "speak|speech|talk|voice|woman|man|narrat"),
     (7, 13, "phone|ring|bell|alarm"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from support import COMMAND, Run, environment
+
+from pengi_stream.cli.output import results_at
+from pengi_stream.errors import ConfigError
 
 FAKE = ("--model", "fake")
 HOLDER = """
@@ -118,6 +122,24 @@ def test_a_place_that_is_none_is_refused_at_once(
     assert ended.status == 2
     assert words in ended.err
     assert not (tmp_path / "nope").exists()
+
+
+def test_an_error_of_the_run_is_not_taken_for_one_of_the_output(tmp_path: Path) -> None:
+    with pytest.raises(BlockingIOError), results_at(str(tmp_path / "x.csv"), "csv", [], force=False):
+        raise BlockingIOError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with (
+        pytest.raises(ConfigError, match="cannot be written: Read-only"),
+        results_at(str(tmp_path / "x.csv"), "csv", [], force=False),
+    ):
+        pass
 
 
 def test_a_device_is_written_to_as_it_is(run: Run, sound: Callable[..., Path]) -> None:

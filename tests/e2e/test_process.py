@@ -34,6 +34,15 @@ main()
     assert ended.stderr == f"pengi-stream: stopped by {number.name}\n"
 
 
+def test_an_ignored_signal_stays_ignored() -> None:
+    code = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+        "from pengi_stream.cli.process import prepare; prepare(); os.kill(os.getpid(), signal.SIGINT); print('goes on')"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "goes on\n")
+
+
 def shell(folder: Path, redirection: str, *arguments: str, **variables: str) -> tuple[int, str, str]:
     command = ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *arguments]
     ended = subprocess.run(

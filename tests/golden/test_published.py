@@ -22,7 +22,7 @@ from torch import Tensor
 from pengi_stream.errors import CheckpointError
 from pengi_stream.models.pengi.checkpoint import Checkpoint, load_checkpoint
 from pengi_stream.models.pengi.decoding.decode import decode
-from pengi_stream.models.pengi.decoding.ranking import log_likelihoods
+from pengi_stream.models.pengi.decoding.likelihoods import log_likelihoods
 from pengi_stream.models.pengi.model import PengiModel
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.placement import keep_float32_exact
@@ -39,6 +39,11 @@ PAIRS = [(clip, prompt) for clip in range(4) for prompt in range(2)]
 BEAMS = [(0, 0, 1, 1.0), (0, 0, 3, 1.0), (0, 1, 3, 1.0), (1, 0, 3, 1.0), (1, 1, 5, 1.0), (2, 0, 3, 0.7)]
 BEAMS += [(2, 1, 3, 1.0), (3, 0, 5, 1.0), (3, 1, 1, 1.0)]  # clip, prompt, beams, temperature
 STOP_TOKEN = 220
+
+
+def prompt_embedding(network: Pengi, tokens: Tensor) -> Tensor:
+    """What the prompt mapper maps."""
+    return (network.prompt_encoder or network.language_model.embed)(tokens)
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,12 @@ class Published:
     @cached_property
     def audio_prefixes(self) -> Tensor:
         """(4, 40, 768)"""
-        return self.network.audio_prefix(self.clips)
+        return self.network.audio_mapper(self.network.audio_encoder(self.clips))
 
     @cached_property
     def prompt_prefixes(self) -> Tensor:
         """(2, 40, 768)"""
-        return self.network.prompt_prefix(self.prompts)
+        return self.network.prompt_mapper(prompt_embedding(self.network, self.prompts))
 
     def context(self, clip: int, prompt: int) -> Context:
         """Audio prefix, then prompt prefix, as the language model has read them."""
@@ -172,7 +177,7 @@ def test_the_prompts_tokens(published: Published) -> None:
 
 
 def test_the_prompt_embedding(published: Published) -> None:
-    embedding = published.network.prompt_embedding(published.prompts)
+    embedding = prompt_embedding(published.network, published.prompts)
     part = embedding if embedding.ndim == 2 else embedding[:, :8, ::16]
     assert_close(part, published.golden["prompt_embedding"])
 
@@ -187,7 +192,7 @@ def test_the_prompt_prefix_of_training(published: Published) -> None:
             load_checkpoint(published.folder, "training")
         return
     training = load_checkpoint(published.folder, "training")
-    prefix = training.network.prompt_prefix(published.prompts.cpu())
+    prefix = training.network.prompt_mapper(prompt_embedding(training.network, published.prompts.cpu()))
     assert_close(prefix[:, ::4, ::16], published.golden["prompt_prefix_normalized"])
     assert training.checksum != published.checkpoint.checksum
 

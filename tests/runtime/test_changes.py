@@ -120,6 +120,16 @@ def test_a_run_that_is_killed_behind_any_record_goes_on_as_if_it_had_not_been(cu
         assert ids(killed.told(stream) + again.told(stream)) == ids(undisturbed.told(stream))
 
 
+@pytest.mark.parametrize("cut", range(1, len(ITEMS)))
+def test_a_run_that_is_killed_again_before_anything_changes_goes_on_as_well(cut: int, undisturbed: Run) -> None:
+    first = Run(ITEMS[:cut])
+    second = Run([item for item in resumed(first.positions) if item.position and item.position.offset <= cut])
+    third = Run(resumed(second.positions))
+    for stream in (DOOR, YARD):
+        told = [event for run in (first, second, third) for event in run.told(stream)]
+        assert ids(told) == ids(undisturbed.told(stream))
+
+
 def test_from_every_place_that_was_committed_on_each_event_is_told_once_more_at_most(undisturbed: Run) -> None:
     seen = {repr(positions): (positions, durable) for positions, durable in undisturbed.source.seen}
     assert len(seen) > 1

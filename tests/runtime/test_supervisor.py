@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -158,39 +158,52 @@ def test_a_source_that_comes_back_goes_on_where_it_was() -> None:
     assert [event.first_sample for event in sink.of(TextEvent)] == list(range(0, 3 * WINDOW + 1, HOP))
 
 
-class Late(ScriptedSource):
-    """Begins when it is told to."""
-
-    def __init__(self, items: Sequence[SourceItem], begin: threading.Event) -> None:
-        super().__init__(items)
-        self._begin = begin
-
-    def frames(self) -> Iterator[SourceItem]:
-        assert self._begin.wait(30)
-        yield from super().frames()
-
-
 class Told(ListSink):
-    """Says when a source is told to be gone."""
+    """Says what was written to whoever waits for it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stopped = threading.Event()
+        self._written = threading.Condition()
 
     def write(self, items: Sequence[Event]) -> None:
-        super().write(items)
-        if any(event.state == "stopped" for event in self.of(StatusEvent)):
-            self.stopped.set()
+        with self._written:
+            super().write(items)
+            self._written.notify_all()
+
+    def wait_for(self, condition: Callable[[], bool]) -> bool:
+        """Whether what was written came to fulfil `condition`."""
+        with self._written:
+            return self._written.wait_for(condition, 30)
+
+
+class Late(ScriptedSource):
+    """Begins when another source is gone, and then gives each piece when the one before was heard."""
+
+    def __init__(self, items: Sequence[SourceItem], sink: Told, is_gone: Callable[[], bool]) -> None:
+        super().__init__(items)
+        self._sink = sink
+        self._is_gone = is_gone
+
+    def frames(self) -> Iterator[SourceItem]:
+        while not self._is_gone():
+            threading.Event().wait(0.001)
+        for number, item in enumerate(super().frames()):
+            assert self._sink.wait_for(lambda before=number - 1: len(self._heard()) >= before)
+            yield item
+
+    def _heard(self) -> Sequence[TextEvent]:
+        return [event for event in self._sink.of(TextEvent) if event.stream_id == "yard"]
 
 
 def test_a_source_that_is_gone_for_good_is_named_and_what_others_give_goes_on_to_its_end() -> None:
     sink = Told()
     gone = ScriptedSource([*frames(DOOR, WINDOW), SourceError("camera: no such device")])
-    other = Late([*frames(YARD, 4 * WINDOW), StreamEnd(YARD)], sink.stopped)
-    outcome = pipeline([AudioFeed("camera", gone, live=True), AudioFeed("file", other)], [sink]).run()
-    assert outcome == Outcome(errors=("camera: no such device",))
+    items = [*frames(YARD, 20 * WINDOW), StreamEnd(YARD)]
+    other = Late(items, sink, lambda: run.health().stages["source-camera"] == "failed")
+    run = pipeline([AudioFeed("camera", gone, live=True), AudioFeed("file", other)], [sink])
+    assert run.run() == Outcome(errors=("camera: no such device",))
     heard = [event.first_sample for event in sink.of(TextEvent) if event.stream_id == "yard"]
-    assert heard == list(range(0, 3 * WINDOW + 1, HOP))
+    assert heard == list(range(0, 19 * WINDOW + 1, HOP))
 
 
 WAITS = st.floats(0, 600)

@@ -1,4 +1,3 @@
-import datetime
 import os
 import threading
 from pathlib import Path
@@ -6,17 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import yaml
-from pydantic import ValidationError
 
-from pengi_stream.clock import parse_rfc3339
 from pengi_stream.errors import SourceError
+from pengi_stream.sounds.demo import RECORDING
 from pengi_stream.sources.file import FileSource, FileSourceConfig
 from pengi_stream.sources.found import find_files
 from pengi_stream.testing import FakeClock, check_source, context
 from pengi_stream.types import NS_PER_S, BadRecord, Frame, SourceItem, StreamEnd
-
-MTIME_NS = 1_769_857_200_123_456_789
 
 
 def _write(path: Path, seconds: float = 0.25, sample_rate: int = 16_000, channels: int = 1) -> Path:
@@ -78,6 +73,15 @@ def test_a_glob_gives_what_matches_in_order(tmp_path: Path) -> None:
 def test_a_list_is_read_as_given_and_each_file_once(tmp_path: Path) -> None:
     b, a = _write(tmp_path / "b.wav"), _write(tmp_path / "a.wav")
     assert _ended(_items([str(b), str(a), str(tmp_path / "*.wav")])) == ["b.wav", "a.wav"]
+
+
+def test_demo_is_the_recording_in_the_package_unless_a_file_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_files(["demo"]).paths == [str(RECORDING)]
+    (tmp_path / "demo").touch()
+    assert find_files(["demo"]).paths == ["demo"]
 
 
 def test_brackets_in_the_name_of_a_file_are_no_glob(tmp_path: Path) -> None:
@@ -181,78 +185,14 @@ def test_a_truncated_file_gives_its_good_part_then_the_report_then_the_end(tmp_p
     assert isinstance(end, StreamEnd)
 
 
-@pytest.mark.parametrize(
-    ("starts_at", "start_ns"),
-    [
-        ("1970-01-01T00:00:00Z", 0),
-        ("now", 5_000 * NS_PER_S),
-        ("mtime", MTIME_NS),
-        ("2026-01-31T12:00:00.25+01:00", 1_769_857_200_250_000_000),
-    ],
-)
-def test_starts_at_is_the_time_of_the_first_sample(tmp_path: Path, starts_at: str, start_ns: int) -> None:
-    path = _write(tmp_path / "a.wav")
-    os.utime(path, ns=(0, MTIME_NS))
-    source = FileSource(_config(str(path), starts_at=starts_at), FakeClock(utc_ns=5_000 * NS_PER_S))
-    frames = [item for item in source.frames() if isinstance(item, Frame)]
-    assert frames[0].time.at(0) == start_ns
-    assert frames[1].time.at(frames[1].first_sample) == start_ns + NS_PER_S // 10
-
-
-def test_times_read_as_offsets_by_default(tmp_path: Path) -> None:
-    frame = _items(str(_write(tmp_path / "a.wav")))[1]
-    assert isinstance(frame, Frame)
-    assert frame.time.at(frame.first_sample) == NS_PER_S // 10
-
-
-def test_a_time_stamp_needs_no_quotes_in_yaml() -> None:
-    given = yaml.safe_load("{path: a.wav, starts_at: 2026-01-31T12:00:00Z}")
-    assert parse_rfc3339(_config(**given).starts_at) == parse_rfc3339("2026-01-31T12:00:00Z")
-
-
-@pytest.mark.parametrize(
-    ("name", "pattern", "starts"),
-    [
-        ("20260131_120000.WAV", "%Y%m%d_%H%M%S", "2026-01-31T12:00:00Z"),
-        ("door-1_20260131_120000_0042.wav", "%Y%m%d_%H%M%S", "2026-01-31T12:00:00Z"),
-        ("door1_2026-01-31.wav", "_%Y-%m-%d.", "2026-01-31T00:00:00Z"),
-        ("2026-01-31T12.00.00.25+0100.wav", "%Y-%m-%dT%H.%M.%S.%f%z", "2026-01-31T11:00:00.250Z"),
-    ],
-)
-def test_a_recorders_name_for_a_file_says_when_it_starts(tmp_path: Path, name: str, pattern: str, starts: str) -> None:
-    frame = _items(str(_write(tmp_path / name)), starts_at=pattern)[0]
-    assert isinstance(frame, Frame)
-    assert frame.time.at(0) == parse_rfc3339(starts)
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("kitchen.wav", "its name holds no time like '%Y%m%d'"),
-        ("120260131.wav", "its name holds no time like '%Y%m%d'"),
-        ("20260231.wav", "'20260231' in its name is no time"),
-    ],
-)
-def test_a_file_whose_name_holds_no_time_is_reported_and_the_others_go_on(
-    tmp_path: Path, name: str, reason: str
+def test_the_id_of_a_stream_is_the_path_as_given_however_it_is_spelt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bad, good = _write(tmp_path / name), _write(tmp_path / "20260131.wav")
-    record, *rest = _items([str(bad), str(good)], starts_at="%Y%m%d")
-    assert isinstance(record, BadRecord)
-    assert record.reason.startswith(f"{bad}: {reason}")
-    assert sum(isinstance(item, Frame) for item in rest) == 3
-
-
-@pytest.mark.parametrize("starts_at", ["yesterday", "2026-01-31", "2026-01-31T12:00:00", datetime.date(2026, 1, 31)])
-def test_a_start_that_is_no_time_is_refused(starts_at: object) -> None:
-    with pytest.raises(ValidationError, match=r"expected now, mtime, a pattern .* or a time stamp"):
-        _config("a.wav", starts_at=starts_at)
-
-
-@pytest.mark.parametrize("pattern", ["%H%M%S", "%Y%m%d%", "%Y%m%d %A", "%Y%m%d_%Y"])
-def test_a_pattern_that_gives_no_date_is_refused(pattern: str) -> None:
-    with pytest.raises(ValidationError, match="expected %Y, %m and %d in it"):
-        _config("a.wav", starts_at=pattern)
+    monkeypatch.chdir(tmp_path)
+    _write(tmp_path / "d/a.wav")
+    for given in ("d/a.wav", "./d/a.wav", "d//a.wav", "d/./a.wav", "./d/", "d", "./d/*.wav", ["d/a.wav", "./d/a.wav"]):
+        assert {item.stream.id for item in _items(given)} == {"d/a.wav"}
+        assert len(_ended(_items(given))) == 1
 
 
 def test_one_file_may_be_named_by_the_user(tmp_path: Path) -> None:

@@ -16,14 +16,13 @@ from pengi_stream.errors import ConfigError
 from pengi_stream.logging import configure_logging
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.prompts import TASKS
+from pengi_stream.sounds.demo import NAME
 
 if TYPE_CHECKING:
     from pengi_stream.lab.bench.models.compare import Published
     from pengi_stream.lab.bench.models.subject import Subject
     from pengi_stream.lab.bench.pipelines.piped import Asked
     from pengi_stream.protocols import AudioLanguageModel
-
-DEMO = Path("pipelines/demo.flac")
 
 app = typer.Typer(
     help="Measure how fast models and pipelines are on this machine.",
@@ -46,7 +45,7 @@ MaxBatchSize = Annotated[int, typer.Option(min=1)]
 MaxWaitS = Annotated[float, typer.Option(min=0, help="A request waits so long for others to share its batch.")]
 HopS = Annotated[float | None, typer.Option("--hop-s", help="Seconds from one window to the next.")]
 Repeats = Annotated[int, typer.Option("--repeats", min=1, help="After one to warm up; all cases take turns in each.")]
-Recording = Annotated[Path | None, typer.Option("--sound", help="A recording to cut windows from; default: noise.")]
+Recording = Annotated[Path | None, typer.Option("--sound", help="A recording to hear, or demo; default: noise.")]
 Json = Annotated[Path | None, typer.Option("--json", help="A file for all figures.")]
 Plot = Annotated[Path | None, typer.Option("--plot", help="A PNG; needs the extra `bench`.")]
 Against = Annotated[
@@ -163,7 +162,7 @@ def feeds(  # noqa: PLR0913  the options of a command
     max_wait_s: MaxWaitS = 0.0,
     hop_s: HopS = None,
     repeats: Annotated[int, typer.Option(min=1, help="Of the number that was found.")] = 3,
-    sound: Annotated[Path, typer.Option("--sound", help="A recording; each feed begins somewhere in it.")] = DEMO,
+    sound: Annotated[Path, typer.Option("--sound", help="A recording; each feed begins somewhere in it.")] = Path(NAME),
     json: Json = None,
     plot: Plot = None,
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from pengi_stream.audio.decode import load_audio
 from pengi_stream.protocols import AudioLanguageModel
+from pengi_stream.sounds.demo import or_demo
 from pengi_stream.types import NS_PER_S, Samples, Stream, Window
 
 NOISE_S = 60
@@ -34,9 +35,9 @@ class Sound:
 
 
 def load_sound(path: Path | None, sample_rate: int) -> Sound:
-    """The recording at `path`, resampled once, or noise. Raises AudioError."""
+    """The recording at `path` (or `demo`), resampled once, or noise. Raises AudioError."""
     if path is not None:
-        return Sound(load_audio(path, sample_rate), sample_rate)
+        return Sound(load_audio(Path(or_demo(str(path))), sample_rate), sample_rate)
     noise = NOISE_RMS * np.random.default_rng(0).standard_normal(NOISE_S * sample_rate)
     return Sound(noise.astype(np.float32), sample_rate)
 

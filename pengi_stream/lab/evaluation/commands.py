@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pengi_stream.lab.evaluation.command import evaluate_dataset
+from pengi_stream.lab.evaluation.dataset.command import evaluate_dataset
 from pengi_stream.lab.evaluation.held_out.command import evaluate_clips
 
 app = typer.Typer(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-Z = 1.959964  # two-sided 95 % of a normal distribution
+from scipy.stats import binomtest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +24,9 @@ class Proportion:
         """Wilson's 95 % interval."""
         if not self.of:
             return 0.0, 1.0
-        centre = (self.share + Z * Z / (2 * self.of)) / (1 + Z * Z / self.of)
-        spread = math.sqrt(self.share * (1 - self.share) / self.of + Z * Z / (4 * self.of * self.of))
-        half = Z / (1 + Z * Z / self.of) * spread
-        return max(centre - half, 0.0), min(centre + half, 1.0)
+        interval = binomtest(self.right, self.of).proportion_ci(method="wilson")
+        return float(interval.low), float(interval.high)
 
     def __str__(self) -> str:
         low, high = self.interval
         return f"{self.right}/{self.of} = {self.share:.1%} (95 % interval {low:.1%} to {high:.1%})"
-
-    def as_json(self) -> dict[str, object]:
-        """For `--json`."""
-        return {"right": self.right, "of": self.of, "share": round(self.share, 4), "interval": list(self.interval)}

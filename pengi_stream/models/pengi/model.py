@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+import structlog
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -18,13 +19,14 @@ from pengi_stream.models.pengi.config import RankingConfig
 from pengi_stream.models.pengi.decoding.confidence import Confidence, Evidence
 from pengi_stream.models.pengi.decoding.decode import bucket, decode
 from pengi_stream.models.pengi.decoding.drafts import Drafts, Tokens, padded_drafts
-from pengi_stream.models.pengi.decoding.ranking import Ranker
 from pengi_stream.models.pengi.decoding.search import Decoded
 from pengi_stream.models.pengi.decoding.steps import FixedSteps
 from pengi_stream.models.pengi.layers import pack
 from pengi_stream.models.pengi.network import Pengi
 from pengi_stream.models.pengi.novelty import Novelty
+from pengi_stream.models.pengi.ranking import Ranker
 from pengi_stream.models.pengi.reading import Reader
+from pengi_stream.models.pengi.remarks import remarks
 from pengi_stream.models.pengi.text.context import Context
 from pengi_stream.models.pengi.text.prompts import prompt_reader
 from pengi_stream.models.pengi.text.similarity import text_embeddings
@@ -33,6 +35,9 @@ from pengi_stream.options import Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Batch, Generation, Request, Stream, Window
 
+log = structlog.get_logger()
+
+PUBLISHED_PROMPT_TOKENS = 40
 FloatArray = NDArray[np.float32]
 
 
@@ -51,6 +56,7 @@ class PengiModel(AudioLanguageModel):
         """With `cuda_graphs`, `device` is a GPU. `metrics` count what drafts save."""
         self._tokenizer = checkpoint.tokenizer
         self._prompt_tokenizer = checkpoint.prompt_tokenizer
+        self._prompt_tokens = getattr(checkpoint.config.text, "max_prompt_tokens", PUBLISHED_PROMPT_TOKENS)
         self.ranking = checkpoint.config.ranking
         """Its rules where nobody says otherwise"""
         self.device = device
@@ -62,7 +68,13 @@ class PengiModel(AudioLanguageModel):
         self.hop_grid_samples = checkpoint.config.hop_grid_samples
         self.identity = f"pengi:{checkpoint.checksum}:{str(dtype).removeprefix('torch.')}"
         language_model = self._network.language_model
-        self._prompts = prompt_reader(checkpoint.config, self._network, checkpoint.prompt_tokenizer)
+        self._prompts = prompt_reader(
+            checkpoint.config,
+            language_model,
+            self._network.prompt_encoder,
+            self._network.prompt_mapper,
+            checkpoint.prompt_tokenizer,
+        )
         self._reader = Reader(checkpoint.config, self._network, self._tokenizer, self._prompts, device)
         self._ranker = Ranker(
             language_model, self._reader, self._tokenizer, self._stop_token, checkpoint.config.ranking
@@ -102,6 +114,8 @@ class PengiModel(AudioLanguageModel):
                         self._reader.check_room(silent, prompt.options.max_new_tokens)
             except ModelError as error:
                 raise ConfigError(f"prompt {prompt.id!r}: {error}") from error
+            for remark in remarks(prompt, self._tokenizer, self._prompt_tokens):
+                log.warning("prompt_remark", prompt=prompt.id, remark=remark)
 
     def audio_embeddings(self, windows: Sequence[Window]) -> tuple[FloatArray, FloatArray]:
         """What the mapper maps (windows, embedding_size), and the prefixes (windows, prefix_length, width).
@@ -120,8 +134,9 @@ class PengiModel(AudioLanguageModel):
 
     def text_embeddings(self, texts: Sequence[str]) -> FloatArray:
         """(texts, size), of length 1: how similar texts are; see `similarity.text_embeddings`."""
+        model, encoder = self._network.language_model, self._network.prompt_encoder
         with _computing():
-            return _array(text_embeddings(self._network, self._tokenizer, self._prompt_tokenizer, texts))
+            return _array(text_embeddings(model, encoder, self._tokenizer, self._prompt_tokenizer, texts))
 
     def label_scores(
         self, windows: Sequence[Window], prompt: str, labels: tuple[str, ...], rules: RankingConfig

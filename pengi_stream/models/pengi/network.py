@@ -1,8 +1,8 @@
-"""Pengi: audio and prompt to prefixes, language model."""
+"""The parts of Pengi: what makes prefixes of audio and of prompts, and the language model."""
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from pengi_stream.models.pengi.audio.htsat import Htsat, HtsatEncoder
 from pengi_stream.models.pengi.audio.listener import SoundMapper
@@ -37,22 +37,6 @@ class Pengi(nn.Module):
         self.prompt_encoder = _prompt_encoder(config.text) if isinstance(config.text, ClipTextConfig) else None
         self.prompt_mapper = _prompt_mapper(config.text, width)
         self.language_model = _language_model(config.language_model)
-
-    def audio_prefix(self, samples: Tensor) -> Tensor:
-        """`samples` (batch, window_samples) -> (batch, prefix_length, width)."""
-        return self.audio_mapper(self.audio_encoder(samples))  # type: ignore[no-any-return]
-
-    def prompt_embedding(self, tokens: Tensor) -> Tensor:
-        """`tokens` (batch, length) -> the text encoder's (batch, embedding_size), or token embeddings
-        (batch, length, width)."""
-        if self.prompt_encoder is None:
-            return self.language_model.embed(tokens)
-        return self.prompt_encoder(tokens)  # type: ignore[no-any-return]
-
-    def prompt_prefix(self, tokens: Tensor) -> Tensor:
-        """`tokens` (batch, length) -> (batch, prefix_length, width)."""
-        embedding = self.prompt_embedding(tokens)
-        return embedding if self.prompt_mapper is None else self.prompt_mapper(embedding)
 
 
 def _audio_encoder(config: YamnetConfig | HtsatConfig) -> YamnetEncoder | HtsatEncoder:

@@ -13,7 +13,7 @@ import torch
 import pengi_stream
 from pengi_stream.api import DecodingOptions, Model
 from pengi_stream.errors import AudioError, CheckpointError, ConfigError
-from pengi_stream.models.pengi.decoding import ranking
+from pengi_stream.models.pengi.decoding import likelihoods
 from pengi_stream.models.pengi.text.language_model import LanguageModel
 from pengi_stream.types import Samples
 
@@ -134,7 +134,7 @@ def test_five_thousand_labels_are_ranked_a_part_at_a_time(
     answers = pengi.rank(audio, EVENTS, labels, sample_rate=RATE, hop_s=pengi.window_s)
     assert [len(answer.scores or {}) for answer in answers] == [5_000] * 4
     assert len(sizes) > 2
-    assert 3 * max(sizes) <= ranking.BYTES_AT_ONCE  # they, their copy in float32 and its log-softmax
+    assert 3 * max(sizes) <= likelihoods.BYTES_AT_ONCE  # they, their copy in float32 and its log-softmax
 
 
 @pytest.mark.parametrize(

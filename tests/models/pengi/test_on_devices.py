@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,10 +21,10 @@ from pengi_stream.models.replicas import Replicas
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.runtime.build import window_spec
+from pengi_stream.sounds.demo import RECORDING
 from pengi_stream.testing import check_model, context
 from pengi_stream.types import Batch, Generation, Request, Window
 
-RECORDING = Path(__file__).parents[3] / "pipelines/demo.flac"
 LABELS = ("speech", "telephone", "trumpet", "waves", "guitar")
 PROMPTS = [
     Prompt("caption", "generate audio caption", DecodingOptions(beams=3)),

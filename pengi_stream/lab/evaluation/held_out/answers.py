@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from operator import eq
 
 from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip, windows_of
 from pengi_stream.lab.evaluation.proportion import Proportion
-from pengi_stream.lab.training.texts.writer import CAPTION, EVENTS
+from pengi_stream.lab.evaluation.windows import in_batches
+from pengi_stream.lab.prompts import CAPTION, EVENTS
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Batch, Generation, Request, Window
 
-BATCH = 16
 SURE = 0.8
 """Texts with more confidence should be right nine times of ten"""
 
@@ -86,9 +85,8 @@ def ranking_among(
 
 def answers(model: AudioLanguageModel, asked: Iterable[Asked]) -> list[Answer]:
     """What the model says; the prompts share options and labels. Raises AudioError and ModelError."""
-    waiting = iter(asked)
     found = []
-    while some := list(islice(waiting, BATCH)):
+    for some in in_batches(asked):
         made = model.generate(Batch(tuple(one.request for one in some)))
         found += [Answer(a.clip, a.truth, g, a.is_right(g.text)) for a, g in zip(some, made, strict=True)]
     return found

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pengi_stream.audio.decode import SUFFIXES, load_audio
 from pengi_stream.errors import ConfigError
 from pengi_stream.lab.clips import read_clips
-from pengi_stream.lab.training.data.augment import tile
+from pengi_stream.lab.evaluation.rows import read_rows
+from pengi_stream.lab.evaluation.windows import as_window
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.sounds.right_words import Dictionary, RightWords, words_of
-from pengi_stream.types import Samples, Stream, Window
+from pengi_stream.types import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,48 +60,10 @@ def held_out_of_recipe(data: Path, left_out: Sequence[str] = ()) -> list[HeldOut
     ]
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> list[Mapping[str, str]]:
-    """The rows of a CSV file that has at least `columns`, none of them empty. Raises ConfigError."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            header = list(reader.fieldnames or [])
-            rows: list[Mapping[str, str]] = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: cannot be read as CSV: {getattr(error, 'strerror', None) or error}") from error
-    if missing := [column for column in columns if column not in header]:
-        raise ConfigError(
-            f"{path}: found the columns {','.join(header)}, expected {','.join(columns)}: no {missing[0]}"
-        )
-    for number, row in enumerate(rows, start=2):
-        for column in columns:
-            if not (row[column] or "").strip():
-                raise ConfigError(f"{path}, line {number}: the {column} is empty")
-    if not rows:
-        raise ConfigError(f"{path}: has no clips below its header")
-    return rows
-
-
 def windows_of(clips: Sequence[HeldOutClip], model: AudioLanguageModel) -> Iterator[Window]:
     """The first window of each clip; a short clip is repeated, as the tail `repeat` does. Raises AudioError."""
     for clip in clips:
         yield as_window(load_audio(clip.path, model.sample_rate), str(clip.path), model)
-
-
-def as_window(samples: Samples, name: str, model: AudioLanguageModel) -> Window:
-    """The first window of `samples`, which are at the model's rate."""
-    count = model.window_samples
-    return Window(
-        stream=Stream(name),
-        segment_sample=0,
-        first_sample=0,
-        samples=tile(samples, count),
-        valid_samples=min(len(samples), count),
-        sample_rate=model.sample_rate,
-        start_ns=0,
-        end_ns=round(min(len(samples), count) * 1e9 / model.sample_rate),
-        ready_s=0.0,
-    )
 
 
 def _of_folder(folder: Path) -> list[HeldOutClip]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from pengi_stream.errors import ConfigError
 from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip, held_out_of_recipe, read_held_out
@@ -33,11 +33,10 @@ def evaluate_clips(
     held_out = choose_clips(clips, audio, data, left_out)
     model = PengiModelConfig(type="pengi", checkpoint=checkpoint).build(Context.alone("model"))
     report = measure(model, load_checkpoint(checkpoint).network, held_out)
-    about = {"checkpoint": checkpoint, "model": model.identity, "clips": len(held_out)}
     if as_json:
-        typer.echo(json.dumps(about | report.as_json(), indent=2))
+        typer.echo(report.as_json())
     else:
-        typer.echo("\n".join(report.lines()))
+        report.print(Console())
 
 
 def choose_clips(clips: Path | None, audio: Path | None, data: Path | None, left_out: str = "") -> list[HeldOutClip]:

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from pengi_stream.lab.evaluation.held_out.answers import Answer, Asked, answers
-from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip, as_window, windows_of
+from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip, windows_of
 from pengi_stream.lab.evaluation.proportion import Proportion
-from pengi_stream.lab.training.data.augment import mix
-from pengi_stream.lab.training.texts.writer import QUESTION
+from pengi_stream.lab.evaluation.windows import as_window
+from pengi_stream.lab.mixing import mix
+from pengi_stream.lab.prompts import QUESTION
 from pengi_stream.options import DecodingOptions, Prompt
 from pengi_stream.protocols import AudioLanguageModel
 from pengi_stream.types import Window

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
+
+from pengi_stream.lab.evaluation.figure import Figure, table_of
 from pengi_stream.lab.evaluation.held_out import answers as ask
 from pengi_stream.lab.evaluation.held_out.answers import SURE, Answer
 from pengi_stream.lab.evaluation.held_out.baseline import top_classes
@@ -18,24 +22,27 @@ from pengi_stream.sounds.right_words import load_paraphrases
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was measured, by name."""
+    """What was measured."""
 
-    figures: dict[str, Proportion]
-    wrong: dict[str, Sequence[Answer]]
-    """The answers that were not right"""
+    model: str
+    """Identity: checkpoint and dtype"""
+    clips: int
+    figures: tuple[Figure, ...]
+    wrong: Mapping[str, Sequence[Answer]]
+    """The answers that were not right, by figure"""
 
-    def lines(self) -> list[str]:
-        """For people."""
-        found = []
-        for name, figure in self.figures.items():
-            found.append(f"{name}: {figure}")
-            for answer in self.wrong.get(name, ()):
+    def print(self, console: Console) -> None:
+        """The figures, and what was said that is not right."""
+        console.print(table_of(self.figures, f"{self.clips} clips", self.model))
+        for name, answers in self.wrong.items():
+            console.print(f"{name}, not right:")
+            for answer in answers:
                 made, clip = answer.generation, answer.clip
-                found.append(f"  {clip.path.name} ({clip.label}): {made.text} ({made.confidence:.2f})")
-        return found
+                said = f"  {clip.path.name} ({clip.label}): {made.text} ({made.confidence:.2f})"
+                console.print(said, soft_wrap=True, markup=False)
 
-    def as_json(self) -> dict[str, object]:
-        """For programs: figures and wrong answers by name."""
+    def as_json(self) -> str:
+        """Figures and wrong answers by name."""
         wrong = {
             name: [
                 {
@@ -48,7 +55,8 @@ class Report:
             ]
             for name, answers in self.wrong.items()
         }
-        return {"figures": {name: figure.as_json() for name, figure in self.figures.items()}, "wrong": wrong}
+        figures = {figure.name: figure.as_json() for figure in self.figures}
+        return json.dumps({"model": self.model, "clips": self.clips, "figures": figures, "wrong": wrong}, indent=2)
 
 
 def measure(model: AudioLanguageModel, network: Pengi, clips: Sequence[HeldOutClip]) -> Report:
@@ -73,7 +81,9 @@ def measure(model: AudioLanguageModel, network: Pengi, clips: Sequence[HeldOutCl
         given = questioner.answers(question)
         figures[f"question: {name}"] = ask.proportion(given)
         figures[f"question: {name}, majority answer"] = majority(given)
-    return Report(figures, {name: [a for a in given if not a.right] for name, given in answers.items()})
+    wrong = {name: [a for a in given if not a.right] for name, given in answers.items()}
+    made = tuple(Figure.of_share(name, share, "answers") for name, share in figures.items())
+    return Report(model.identity, len(clips), made, wrong)
 
 
 def _said_otherwise(model: AudioLanguageModel, clips: Sequence[HeldOutClip]) -> dict[str, Proportion]:

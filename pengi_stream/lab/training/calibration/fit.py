@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from pengi_stream.errors import ConfigError
-from pengi_stream.lab.evaluation.held_out.answers import BATCH, Asked, ask_caption, ask_events
+from pengi_stream.lab.evaluation.held_out.answers import Asked, ask_caption, ask_events
 from pengi_stream.lab.evaluation.held_out.clips import HeldOutClip, windows_of
 from pengi_stream.lab.evaluation.held_out.questions import HOW_MANY, IS_THERE, Questioner
+from pengi_stream.lab.evaluation.windows import in_batches
+from pengi_stream.lab.prompts import CAPTION, QUESTION
 from pengi_stream.lab.training.data.augment import disturb
-from pengi_stream.lab.training.texts.writer import CAPTION, QUESTION
 from pengi_stream.models.pengi.config import ConfidenceConfig
 from pengi_stream.models.pengi.decoding.confidence import Evidence, confidence_of
 from pengi_stream.models.pengi.model import PengiModel
@@ -53,7 +53,7 @@ def collect(model: PengiModel, clips: Sequence[HeldOutClip]) -> list[Sample]:
     samples = []
     for prompts, ask in _kinds(model, clips).items():
         asked = (one for clip, window in _windows(model, clips) for one in ask(clip, window))
-        while some := list(islice(asked, BATCH)):
+        for some in in_batches(asked):
             said = model.explained(Batch(tuple(one.request for one in some)))
             samples += [
                 Sample(prompts, str(one.clip.path), evidence, one.is_right(made.text), made.confidence)

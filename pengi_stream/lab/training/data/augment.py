@@ -8,10 +8,9 @@ import numpy as np
 import soundfile
 import soxr
 
+from pengi_stream.lab.mixing import SAMPLE_RATE, mix, tile
 from pengi_stream.lab.training.data.tones import coloured_noise
 from pengi_stream.types import Samples
-
-SAMPLE_RATE = 16_000
 
 
 def load_audio(path: Path) -> Samples:
@@ -20,11 +19,6 @@ def load_audio(path: Path) -> Samples:
     mono = samples.mean(axis=1)
     resampled = mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
     return np.asarray(resampled, dtype=np.float32)
-
-
-def tile(samples: Samples, count: int) -> Samples:
-    """The first `count` samples of `samples` repeated without end, as inference does with a tail."""
-    return np.resize(samples, count)
 
 
 def cut(samples: Samples, count: int, rng: np.random.Generator) -> Samples:
@@ -44,13 +38,6 @@ def cut(samples: Samples, count: int, rng: np.random.Generator) -> Samples:
     return window
 
 
-def level(samples: Samples) -> float:
-    """Root mean square of the loudest 0.1 s, so that pauses don't count."""
-    step = SAMPLE_RATE // 10
-    blocks = samples[: len(samples) // step * step].reshape(-1, step)
-    return float(np.sqrt((blocks**2).mean(axis=1).max(initial=1e-14)))
-
-
 def band_limit(samples: Samples, low_hz: float, high_hz: float) -> Samples:
     """Only what lies between two frequencies."""
     spectrum = np.fft.rfft(samples)
@@ -68,12 +55,6 @@ def reverberate(samples: Samples, rng: np.random.Generator) -> Samples:
     size = len(samples) + length
     wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(response, size), size)
     return wet[: len(samples)].astype(np.float32)
-
-
-def mix(first: Samples, second: Samples, ratio_db: float) -> Samples:
-    """Both sounds, `first` louder than `second` by `ratio_db`."""
-    gain = level(first) / max(level(second), 1e-7) * 10 ** (-ratio_db / 20)
-    return np.asarray(first + np.float32(gain) * second, dtype=np.float32)
 
 
 def disturb(window: Samples, rng: np.random.Generator) -> Samples:

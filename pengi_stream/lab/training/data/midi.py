@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-TICKS_PER_S = 960  # 480 ticks a quarter note at 120 quarter notes a minute
+from mido import Message, MidiFile, MidiTrack
+
+TICKS_PER_BEAT = 480
+TICKS_PER_S = 2 * TICKS_PER_BEAT  # at 120 quarter notes a minute
 DRUM_CHANNEL = 9
 
 
@@ -33,24 +35,19 @@ class Program:
 
 def write_midi(path: Path, notes: Iterable[Note], programs: Iterable[Program]) -> None:
     """Write a single-track MIDI file."""
-    events = [(round(p.start_s * TICKS_PER_S), 1, bytes([0xC0 | p.channel, p.number])) for p in programs]
+    events = [(_tick(p.start_s), 1, Message("program_change", channel=p.channel, program=p.number)) for p in programs]
     for note in notes:
-        start = round(note.start_s * TICKS_PER_S)
-        end = round((note.start_s + note.duration_s) * TICKS_PER_S)
-        events.append((start, 2, bytes([0x90 | note.channel, note.pitch, note.velocity])))
-        events.append((end, 0, bytes([0x80 | note.channel, note.pitch, 0])))
-    track = bytearray()
+        start, end = _tick(note.start_s), _tick(note.start_s + note.duration_s)
+        key = {"channel": note.channel, "note": note.pitch}
+        events.append((start, 2, Message("note_on", velocity=note.velocity, **key)))
+        events.append((end, 0, Message("note_off", velocity=0, **key)))
+    track = MidiTrack()
     now = 0
-    for tick, _, message in sorted(events):
-        track += _variable_length(tick - now) + message
+    for tick, _, message in sorted(events, key=lambda event: (*event[:2], event[2].bytes())):
+        track.append(message.copy(time=tick - now))
         now = tick
-    track += b"\x00\xff\x2f\x00"
-    header = b"MThd" + struct.pack(">IHHH", 6, 0, 1, 480)
-    path.write_bytes(header + b"MTrk" + struct.pack(">I", len(track)) + bytes(track))
+    MidiFile(type=0, ticks_per_beat=TICKS_PER_BEAT, tracks=[track]).save(path)
 
 
-def _variable_length(value: int) -> bytes:
-    groups = [value & 0x7F]
-    while value := value >> 7:
-        groups.append(0x80 | (value & 0x7F))
-    return bytes(reversed(groups))
+def _tick(time_s: float) -> int:
+    return round(time_s * TICKS_PER_S)

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pengi_stream.lab.clips import Clip, Split
-from pengi_stream.lab.training.data.augment import SAMPLE_RATE, cut, disturb, load_audio, mix, tile
+from pengi_stream.lab.mixing import SAMPLE_RATE, mix, tile
+from pengi_stream.lab.training.data.augment import cut, disturb, load_audio
 from pengi_stream.lab.training.data.tones import MAKERS, synthesise
 from pengi_stream.sounds.words import Label
 from pengi_stream.types import Samples

@@ -11,9 +11,11 @@ from tokenizers import Tokenizer
 
 from pengi_stream.audio.decode import load_audio
 from pengi_stream.errors import ConfigError
-from pengi_stream.lab.evaluation.held_out.clips import read_rows
-from pengi_stream.lab.training.data.augment import SAMPLE_RATE, cut, disturb, tile
-from pengi_stream.lab.training.texts.writer import CAPTION, EVENTS, QUESTION, Text
+from pengi_stream.lab.evaluation.rows import read_rows
+from pengi_stream.lab.mixing import SAMPLE_RATE, tile
+from pengi_stream.lab.prompts import CAPTION, EVENTS, QUESTION
+from pengi_stream.lab.training.data.augment import cut, disturb
+from pengi_stream.lab.training.texts.writer import Text
 from pengi_stream.types import Samples
 
 WINDOWS = 600

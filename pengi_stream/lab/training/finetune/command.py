@@ -10,12 +10,11 @@ import torch
 import typer
 
 from pengi_stream.errors import ConfigError
-from pengi_stream.lab.evaluation.held_out.answers import BATCH
-from pengi_stream.lab.evaluation.held_out.clips import as_window
 from pengi_stream.lab.evaluation.proportion import Proportion
+from pengi_stream.lab.evaluation.windows import as_window, in_batches
+from pengi_stream.lab.prompts import CAPTION
 from pengi_stream.lab.training.finetune.clips import CaptionedClip, read_captioned
 from pengi_stream.lab.training.finetune.teach import finetune as teach
-from pengi_stream.lab.training.texts.writer import CAPTION
 from pengi_stream.models.pengi.checkpoint import load_checkpoint, save_checkpoint
 from pengi_stream.models.pengi.folder import checkpoint_folder
 from pengi_stream.models.pengi.model import PengiModel
@@ -52,8 +51,7 @@ def _learnt(output: Path, clips: Sequence[CaptionedClip]) -> Proportion:
     model = PengiModel(load_checkpoint(str(output)), torch.device("cpu"), torch.float32)
     prompt = Prompt("caption", CAPTION, DecodingOptions(beams=3))
     requests = [Request(as_window(clip.samples, "", model), prompt) for clip in clips]
-    batches = [Batch(tuple(requests[i : i + BATCH])) for i in range(0, len(requests), BATCH)]
-    said = [made.text for batch in batches for made in model.generate(batch)]
+    said = [made.text for some in in_batches(requests) for made in model.generate(Batch(tuple(some)))]
     return Proportion(sum(text == clip.caption for text, clip in zip(said, clips, strict=True)), len(clips))
 
 

@@ -14,12 +14,13 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pengi_stream.lab.prompts import CAPTION, EVENTS, QUESTION, SCENE, TAGS
 from pengi_stream.lab.training.finetune.clips import CaptionedClip
 from pengi_stream.lab.training.language import text_loss
 from pengi_stream.lab.training.loop import Schedule, train
 from pengi_stream.lab.training.texts.examples import IGNORED, TokenBatch, encode_texts
 from pengi_stream.lab.training.texts.vocabulary import end_id
-from pengi_stream.lab.training.texts.writer import CAPTION, EVENTS, QUESTION, SCENE, TAGS, Text
+from pengi_stream.lab.training.texts.writer import Text
 from pengi_stream.models.pengi.decoding.decode import decode
 from pengi_stream.models.pengi.text.context import read
 from pengi_stream.models.pengi.text.language_model import LanguageModel

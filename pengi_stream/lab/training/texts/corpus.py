@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from pengi_stream.lab.clips import read_captions
-from pengi_stream.lab.training.texts.writer import CAPTION, Content, Text, TextWriter
+from pengi_stream.lab.prompts import CAPTION
+from pengi_stream.lab.training.texts.writer import Content, Text, TextWriter
 from pengi_stream.sounds.words import Sound, SoundFinder, load_sounds
 
 LONGEST_WORDS = 22

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from pengi_stream.lab.prompts import EVENTS
 from pengi_stream.lab.training.texts.hearing import Candidate, Kinship, content_of
 from pengi_stream.lab.training.texts.vocabulary import end_id
-from pengi_stream.lab.training.texts.writer import EVENTS, Content, Text, TextWriter
+from pengi_stream.lab.training.texts.writer import Content, Text, TextWriter
 from pengi_stream.models.pengi.audio.listener import LEAST, Heard, Listing, level
 
 IGNORED = -100

@@ -7,13 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pengi_stream.lab.prompts import CAPTION, EVENTS, QUESTION, SCENE, TAGS
 from pengi_stream.sounds.words import Sound
 
-CAPTION = "generate audio caption"
-TAGS = "generate metadata"
-EVENTS = "this is a sound of"
-SCENE = "this acoustic scene is"
-QUESTION = "question: "
 WHAT = ("what is making the sound?", "what is making the sound?", "what sound is this?", "what can be heard?")
 HOW_MANY = ("how many different sounds are there?", "how many sounds are there?", "how many sounds can be heard?")
 IS_THERE = ("is there {}?", "is there {}?", "is there a {}?", "is there the sound of {}?", "do you hear {}?")

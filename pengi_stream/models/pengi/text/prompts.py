@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -12,7 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from pengi_stream.models.pengi.config import PengiConfig, TokenEmbeddingsConfig
-from pengi_stream.models.pengi.network import Pengi
+from pengi_stream.models.pengi.mapping_network import SequenceMapper
+from pengi_stream.models.pengi.text.language_model import LanguageModel
+from pengi_stream.models.pengi.text.text_encoder import ClipPromptEncoder
 
 PROMPT_SLOTS_GRID = 8  # prompts are padded to a multiple of this
 CACHED_PROMPTS = 256
@@ -34,8 +36,8 @@ class PromptReader(Protocol):
 class TokenPrompts:
     """A prompt is its tokens, as the language model embeds them."""
 
-    def __init__(self, network: Pengi, tokenizer: Tokenizer, max_tokens: int, padding: int) -> None:
-        self._model = network.language_model
+    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, max_tokens: int, padding: int) -> None:
+        self._model = model
         self._padding = padding
         self._tokens = lru_cache(CACHED_PROMPTS)(lambda text: tuple(tokenizer.encode(text).ids[:max_tokens]))
 
@@ -56,10 +58,14 @@ class TokenPrompts:
 
 
 class MappedPrompts:
-    """A prompt is the prefix that the network maps it to."""
+    """A prompt is the prefix that a mapper makes of it."""
 
-    def __init__(self, network: Pengi, tokenizer: Tokenizer, suffix: str) -> None:
-        self._network = network
+    def __init__(
+        self, embed: Callable[[Tensor], Tensor], mapper: SequenceMapper, tokenizer: Tokenizer, suffix: str
+    ) -> None:
+        """`embed` makes of tokens (batch, length) what `mapper` maps."""
+        self._embed = embed
+        self._mapper = mapper
         self._tokenizer = tokenizer
         self._suffix = suffix
         self._prefix = lru_cache(CACHED_PROMPTS)(self._mapped)
@@ -71,23 +77,27 @@ class MappedPrompts:
 
     def embeddings(self, texts: Sequence[str]) -> Tensor:
         """See `PromptReader.embeddings`."""
-        return self._network.prompt_embedding(self._tokens(texts))
+        rows = [self._tokenizer.encode(text + self._suffix).ids for text in texts]  # cut and padded to a fixed length
+        return self._embed(torch.tensor(rows, device=self._mapper.prefix_const.device))
 
     def _mapped(self, text: str) -> Tensor:
-        return self._network.prompt_prefix(self._tokens([text]))[0]
-
-    def _tokens(self, texts: Sequence[str]) -> Tensor:
-        """(batch, length): cut and padded to a fixed length."""
-        rows = [self._tokenizer.encode(text + self._suffix).ids for text in texts]
-        return torch.tensor(rows, device=self._network.language_model.wte.weight.device)
+        prefixes: Tensor = self._mapper(self.embeddings([text]))
+        return prefixes[0]
 
 
-def prompt_reader(config: PengiConfig, network: Pengi, tokenizer: Tokenizer) -> PromptReader:
-    """What `config` asks for; `tokenizer` is the checkpoint's for prompts."""
+def prompt_reader(
+    config: PengiConfig,
+    model: LanguageModel,
+    encoder: ClipPromptEncoder | None,
+    mapper: SequenceMapper | None,
+    tokenizer: Tokenizer,
+) -> PromptReader:
+    """What `config` asks for, of the parts that its checkpoint has; `tokenizer` is the checkpoint's for prompts."""
     if isinstance(config.text, TokenEmbeddingsConfig):
-        return TokenPrompts(network, tokenizer, config.text.max_prompt_tokens, config.language_model.stop_token)
+        return TokenPrompts(model, tokenizer, config.text.max_prompt_tokens, config.language_model.stop_token)
+    assert mapper is not None
     suffix = config.text.suffix if config.text.type == "mapped_tokens" else ""
-    return MappedPrompts(network, tokenizer, suffix)
+    return MappedPrompts(encoder or model.embed, mapper, tokenizer, suffix)
 
 
 def followed(embeddings: Tensor, lengths: Tensor, text: Tensor) -> tuple[Tensor, Tensor]:

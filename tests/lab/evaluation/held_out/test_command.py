@@ -34,7 +34,7 @@ def test_a_folder_with_a_folder_for_each_label_is_read(clips: Path) -> None:
         ("file,label\nx.wav,dog\n", "found the columns file,label, expected path,label"),
         ("path,label\nx.wav,dog\n", "line 2: there is no file"),
         ("path,label\ndog/a.wav,\n", "line 2: the label is empty"),
-        ("path,label\n", "has no clips"),
+        ("path,label\n", "found no rows"),
     ],
 )
 def test_a_csv_file_that_cannot_be_used_says_in_one_line_why(clips: Path, text: str, message: str) -> None:
@@ -52,4 +52,4 @@ def test_the_command_measures_a_users_clips_and_prints_json(clips: Path) -> None
     assert report["clips"] == 2
     assert report["figures"]["question: is there, majority answer"]["right"] == 2
     for name in ("captions", "events", "ranked first of 2", "YAMNet's top 1", "question: what"):
-        assert 0 <= report["figures"][name]["right"] <= report["figures"][name]["of"] == 2
+        assert 0 <= report["figures"][name]["right"] <= report["figures"][name]["count"] == 2

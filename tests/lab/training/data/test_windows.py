@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from pengi_stream.lab import mixing
 from pengi_stream.lab.clips import Clip
 from pengi_stream.lab.training.data import augment
 from pengi_stream.lab.training.data.midi import Note, Program, write_midi
@@ -73,9 +74,9 @@ def test_a_mixture_has_the_wanted_ratio_of_levels() -> None:
     rng = np.random.default_rng(0)
     loud, soft = (synthesise("white noise", COUNT, rng) for _ in range(2))
 
-    added = augment.mix(loud, 0.01 * soft, ratio_db=20) - loud
+    added = mixing.mix(loud, 0.01 * soft, ratio_db=20) - loud
 
-    assert 20 * np.log10(augment.level(loud) / augment.level(added)) == pytest.approx(20, abs=0.1)
+    assert 20 * np.log10(mixing.level(loud) / mixing.level(added)) == pytest.approx(20, abs=0.1)
 
 
 def test_a_midi_file_holds_its_notes_in_order_of_time(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from pengi_stream.lab.prompts import CAPTION
 from pengi_stream.lab.training.texts.examples import IGNORED, encode_texts
 from pengi_stream.lab.training.texts.vocabulary import end_id, train_vocabulary
-from pengi_stream.lab.training.texts.writer import CAPTION, Content, Text, TextWriter
+from pengi_stream.lab.training.texts.writer import Content, Text, TextWriter
 from pengi_stream.sounds.words import load_sounds
 
 PARENTS = {"Bark": ("Dog", "Domestic animals, pets", "Animal")}

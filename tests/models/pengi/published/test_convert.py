@@ -105,6 +105,14 @@ def converted(network: Pengi, tmp_path: Path) -> Convert:
     return save_and_convert
 
 
+def audio_prefix(network: Pengi, samples: torch.Tensor) -> torch.Tensor:
+    return network.audio_mapper(network.audio_encoder(samples))
+
+
+def prompt_prefix(network: Pengi, tokens: torch.Tensor) -> torch.Tensor:
+    return network.prompt_mapper((network.prompt_encoder or network.language_model.embed)(tokens))
+
+
 @torch.inference_mode()
 @pytest.mark.parametrize("wrapper", ["", "module."])
 @pytest.mark.parametrize("nested", [True, False])
@@ -114,8 +122,8 @@ def test_the_converted_folder_holds_the_same_network(
     state = {wrapper + name: tensor for name, tensor in published_state(network).items()}
     loaded = load_checkpoint(str(converted({"model": state} if nested else state))).network
     samples, tokens = torch.randn(2, 20_000), torch.tensor([[1, 2, 256], [3, 256, 256]])
-    assert torch.equal(loaded.audio_prefix(samples), network.audio_prefix(samples))
-    assert torch.equal(loaded.prompt_prefix(tokens), network.prompt_prefix(tokens))
+    assert torch.equal(audio_prefix(loaded, samples), audio_prefix(network, samples))
+    assert torch.equal(prompt_prefix(loaded, tokens), prompt_prefix(network, tokens))
     embeddings = torch.randn(1, 5, 8)
     assert torch.equal(loaded.language_model(embeddings), network.language_model(embeddings))
 
@@ -281,8 +289,8 @@ def test_texts_are_compared_and_prompts_embedded_by_the_text_encoder_where_there
     assert answer.scores is not None
     if network.prompt_encoder is None:
         return
-    assert prompts.embedding == pytest.approx(network.prompt_embedding(tokens).numpy(), abs=1e-5)
-    assert prompts.prefix == pytest.approx(network.prompt_prefix(tokens).numpy(), abs=1e-4)
+    assert prompts.embedding == pytest.approx(network.prompt_encoder(tokens).numpy(), abs=1e-5)
+    assert prompts.prefix == pytest.approx(prompt_prefix(network, tokens).numpy(), abs=1e-4)
     written = torch.tensor([byte_tokenizer().encode(answer.written or "").ids])
     similar = torch.cosine_similarity(network.prompt_encoder.clip(written), network.prompt_encoder.clip(tokens))
     assert list(answer.scores.values()) == pytest.approx(similar.tolist(), abs=1e-4)

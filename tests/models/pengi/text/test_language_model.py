@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pengi_stream.models.pengi.decoding import ranking
+from pengi_stream.models.pengi.decoding import likelihoods
 from pengi_stream.models.pengi.decoding.decode import decode
-from pengi_stream.models.pengi.decoding.ranking import log_likelihoods
+from pengi_stream.models.pengi.decoding.likelihoods import log_likelihoods
 from pengi_stream.models.pengi.text.context import read, read_behind
 from pengi_stream.models.pengi.text.language_model import LanguageModel
 from pengi_stream.options import DecodingOptions
@@ -105,6 +105,6 @@ def test_labels_that_share_beginnings_score_the_same_alone_and_in_any_parts(monk
     labels = [[5], [7, 8, 9], [5, 11], [7, 8], [], [7, 8, 2], [7, 8, 9]]
     alone = torch.cat([log_likelihoods(model, context, [label], STOP) for label in labels], dim=1)
     for bytes_at_once in (1, 20_000, 1 << 28):
-        monkeypatch.setattr(ranking, "BYTES_AT_ONCE", bytes_at_once)
+        monkeypatch.setattr(likelihoods, "BYTES_AT_ONCE", bytes_at_once)
         together = log_likelihoods(model, context, labels, STOP)
         torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)

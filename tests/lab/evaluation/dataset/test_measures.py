@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pengi_stream.errors import ConfigError
-from pengi_stream.lab.evaluation.ask import Prediction
-from pengi_stream.lab.evaluation.dataset import Item
-from pengi_stream.lab.evaluation.figures import NO_SENTENCES, figures
+from pengi_stream.lab.evaluation.dataset.ask import Prediction
+from pengi_stream.lab.evaluation.dataset.measures import NO_SENTENCES, figures
+from pengi_stream.lab.evaluation.dataset.table import Item
 
 LABELS = ("cat", "dog", "rain")
 

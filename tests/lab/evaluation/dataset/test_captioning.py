@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pengi_stream.errors import ConfigError
-from pengi_stream.lab.evaluation.captioning import cider_d, normalized, sentence_similarity
+from pengi_stream.lab.evaluation.dataset.captioning import cider_d, normalized, sentence_similarity
 
 SAID = ["a man is speaking", "rain falls"]
 TRUE = [

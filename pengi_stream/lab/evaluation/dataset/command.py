@@ -14,11 +14,11 @@ from rich.progress import track
 import pengi_stream
 from pengi_stream.api import DecodingOptions, Model
 from pengi_stream.errors import ConfigError, PengiStreamError
-from pengi_stream.lab.evaluation import captioning
-from pengi_stream.lab.evaluation.ask import Asking, Prediction, Unreadable, predictions
-from pengi_stream.lab.evaluation.dataset import DataSet, read_dataset, read_labels
-from pengi_stream.lab.evaluation.figures import figures
-from pengi_stream.lab.evaluation.report import Report
+from pengi_stream.lab.evaluation.dataset import captioning
+from pengi_stream.lab.evaluation.dataset.ask import Asking, Prediction, Unreadable, predictions
+from pengi_stream.lab.evaluation.dataset.measures import figures
+from pengi_stream.lab.evaluation.dataset.report import Report
+from pengi_stream.lab.evaluation.dataset.table import DataSet, read_dataset, read_labels
 from pengi_stream.plugins import suggest
 from pengi_stream.prompts import TASKS
 

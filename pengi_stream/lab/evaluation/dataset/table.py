@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pengi_stream.errors import ConfigError
+from pengi_stream.lab.evaluation.rows import read_rows
 
 Kind = Literal["label", "labels", "captions"]
 """One label a recording, several, or captions"""
@@ -56,7 +56,7 @@ def read_dataset(table: Path, audio: Path, columns: Mapping[str, str] | None = N
     `columns` says which column of the file is meant by path, label, labels, caption or question, where it has another
     name. Several rows of one path add their captions. Raises ConfigError, which names what is wrong.
     """
-    rows = _rows(table, columns or {})
+    rows = read_rows(table, renamed=columns)
     kind, named = _kind(table, rows[0])
     question = "question" in rows[0]
     items = [_item(audio, row, _truths(kind, named, row), row["question"] if question else None) for row in rows]
@@ -78,24 +78,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
             f"{path}: found {'no label' if not labels else 'a label twice'}, expected one a line, each once"
         )
     return tuple(labels)
-
-
-def _rows(table: Path, columns: Mapping[str, str]) -> list[dict[str, str]]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines, restval="")
-            found = list(reader.fieldnames or ())
-            if unknown := [column for column in columns.values() if column not in found]:
-                raise ConfigError(f"{table}: no column {unknown[0]!r}; found {_listed(found)}")
-            names = {column: name for name, column in columns.items()}
-            rows = [{names.get(key, key): value for key, value in row.items() if key is not None} for row in reader]
-    except OSError as error:
-        raise ConfigError(f"{table}: cannot be read as a CSV file: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{table}: cannot be read as a CSV file: {error}") from error
-    if not rows:
-        raise ConfigError(f"{table}: found no rows, expected a line of column names and one for each recording")
-    return rows
 
 
 def _kind(table: Path, row: Mapping[str, str]) -> tuple[Kind, list[str]]:

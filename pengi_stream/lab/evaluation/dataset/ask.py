@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pengi_stream.api import Answer, DecodingOptions
 from pengi_stream.errors import AudioError, ConfigError
-from pengi_stream.lab.evaluation.dataset import Item
+from pengi_stream.lab.evaluation.dataset.table import Item
 
 Way = Literal["write", "rank", "match"]
 """Free text; labels by their likelihood; free text, then the label that is most similar to it"""

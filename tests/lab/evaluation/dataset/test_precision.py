@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pengi_stream.lab.evaluation.metrics import average_precision, precisions
+from pengi_stream.lab.evaluation.dataset.precision import precisions
 from pengi_stream.lab.evaluation.proportion import Proportion
 
 SCORED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_size=30).filter(
@@ -15,9 +15,9 @@ SCORED = st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=1, max_s
 )
 
 
-def arrays(files: list[tuple[bool, float]]) -> tuple[np.ndarray, np.ndarray]:
-    relevant, scores = zip(*files, strict=True)
-    return np.array(relevant), np.array(scores, np.float64)
+def average_precision(files: list[tuple[bool, float]]) -> float:
+    truths = [{"rain"} if relevant else set() for relevant, _ in files]
+    return precisions(["rain"], truths, np.array([[score] for _, score in files], np.float32)).mean
 
 
 @pytest.mark.parametrize(
@@ -46,21 +46,14 @@ def test_an_accuracy_has_wilsons_interval(right: int, of: int, low: float, high:
     ],
 )
 def test_average_precision(relevant: list[int], scores: list[float], expected: float) -> None:
-    assert average_precision(np.array(relevant, bool), np.array(scores)) == pytest.approx(expected)
+    assert average_precision(list(zip(map(bool, relevant), scores, strict=True))) == pytest.approx(expected)
 
 
 @given(SCORED, st.randoms())
 def test_the_order_of_the_files_does_not_matter(files: list[tuple[bool, float]], random: object) -> None:
     shuffled = list(files)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert average_precision(*arrays(files)) == pytest.approx(average_precision(*arrays(shuffled)))
-
-
-@given(SCORED)
-def test_average_precision_is_scikit_learns(files: list[tuple[bool, float]]) -> None:
-    metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn comes with the extra eval")
-    relevant, scores = arrays(files)
-    assert average_precision(relevant, scores) == pytest.approx(metrics.average_precision_score(relevant, scores))
+    assert average_precision(files) == pytest.approx(average_precision(shuffled))
 
 
 def test_the_mean_is_over_labels_that_some_file_has() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pengi_stream.errors import ConfigError
-from pengi_stream.lab.evaluation.dataset import DataSet, read_dataset, read_labels
+from pengi_stream.lab.evaluation.dataset.table import DataSet, read_dataset, read_labels
 
 
 def table(folder: Path, text: str, files: Sequence[str] = ("a.wav", "b.wav", "c.wav")) -> Path:

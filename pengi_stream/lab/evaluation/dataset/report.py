@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from pengi_stream.errors import PengiStreamError
-from pengi_stream.lab.evaluation.ask import Asking, Prediction, Unreadable
-from pengi_stream.lab.evaluation.figures import Figures
+from pengi_stream.lab.evaluation.dataset.ask import Asking, Prediction, Unreadable
+from pengi_stream.lab.evaluation.dataset.measures import Figures
+from pengi_stream.lab.evaluation.figure import table_of
 
 BEST_SHOWN = 5  # labels of a recording with their scores
 WORST_SHOWN = 10  # labels in the table
@@ -42,10 +42,7 @@ class Report:
                 "way": asking.way,
                 "first_window_only": asking.first_window_only,
                 "recordings": len(self.said),
-                "metrics": {
-                    figure.name: {"value": figure.value, "interval_95": figure.interval, "of": figure.of}
-                    for figure in figures.overall
-                },
+                "metrics": {figure.name: figure.as_json() for figure in figures.overall},
                 "by_label": figures.by_label,
                 "unreadable": {bad.item.name: bad.reason for bad in self.unreadable},
                 "note": figures.note,
@@ -57,12 +54,7 @@ class Report:
     def print(self, console: Console) -> None:
         """The figures, and the labels with which the model has most trouble."""
         asked = f"{self.model}, {self.asking.way}: {self.asking.prompt}"
-        table = Table(title=self.dataset, caption=asked, title_justify="left", caption_justify="left")
-        for column in ("", "value", "95 % interval", "of"):
-            table.add_column(column, justify="left" if column in {"", "of"} else "right")
-        for figure in self.figures.overall:
-            interval = "{:.3f} to {:.3f}".format(*figure.interval) if figure.interval else ""
-            table.add_row(figure.name, f"{figure.value:.3f}", interval, figure.of)
+        table = table_of(self.figures.overall, self.dataset, asked)
         worst = sorted(self.figures.by_label.items(), key=lambda entry: entry[1])[:WORST_SHOWN]
         for number, (label, value) in enumerate(worst):
             table.add_row(f"  {label}", f"{value:.3f}", "", "worst labels" if number == 0 else "")

@@ -9,25 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from pengi_stream.errors import ConfigError
-from pengi_stream.lab.evaluation.ask import Prediction
-from pengi_stream.lab.evaluation.captioning import cider_d, sentence_similarity
-from pengi_stream.lab.evaluation.dataset import Kind
-from pengi_stream.lab.evaluation.metrics import precisions
+from pengi_stream.lab.evaluation.dataset.ask import Prediction
+from pengi_stream.lab.evaluation.dataset.captioning import cider_d, sentence_similarity
+from pengi_stream.lab.evaluation.dataset.precision import precisions
+from pengi_stream.lab.evaluation.dataset.table import Kind
+from pengi_stream.lab.evaluation.figure import Figure
 from pengi_stream.lab.evaluation.proportion import Proportion
 
 NO_SENTENCES = "sentence similarity needs --sentence-model DIR, a sentence-transformers model; it was left out"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One result."""
-
-    name: str
-    value: float
-    interval: tuple[float, float] | None = None
-    """95 %, where there is one"""
-    of: str = ""
-    """What it was measured on"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +52,7 @@ def _of_one_label(said: Sequence[Prediction]) -> Figures:
     by_label: dict[str, list[bool]] = {}
     for prediction, is_right in zip(said, right, strict=True):
         by_label.setdefault(prediction.item.truths[0], []).append(is_right)
-    accuracy = Figure("accuracy", share.share, share.interval, f"{share.right} of {share.of} recordings")
+    accuracy = Figure.of_share("accuracy", share, "recordings")
     return Figures(
         (accuracy,),
         {label: sum(hits) / len(hits) for label, hits in sorted(by_label.items())},

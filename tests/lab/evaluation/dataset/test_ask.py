@@ -10,8 +10,8 @@ import pytest
 
 from pengi_stream.api import Answer, DecodingOptions
 from pengi_stream.errors import AudioError, ConfigError, ModelError
-from pengi_stream.lab.evaluation.ask import FILES_AT_ONCE, Asking, Prediction, Unreadable, predictions
-from pengi_stream.lab.evaluation.dataset import Item
+from pengi_stream.lab.evaluation.dataset.ask import FILES_AT_ONCE, Asking, Prediction, Unreadable, predictions
+from pengi_stream.lab.evaluation.dataset.table import Item
 
 LABELS = ("cat", "dog")
 OPTIONS = DecodingOptions(beams=2)
