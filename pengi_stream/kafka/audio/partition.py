@@ -109,6 +109,8 @@ class PartitionStreams:
         try:
             yield from self._audio(stream_id, before, record, record.value)
         except AudioError as error:
+            if before is None and self._clock == clock_before:
+                self._changes.pop()  # or a flood of them would be remembered until the next commit
             stream = before.stream if before else Stream(stream_id)
             yield self._bad(stream, record, f"{stream_id}: {error}", type(error).__name__)
 
@@ -132,9 +134,9 @@ class PartitionStreams:
         return Counts(clock, tuple(sorted(streams, key=lambda count: count.heard_ms)))
 
     def _audio(self, stream_id: str, before: Count | None, record: RawRecord, value: bytes) -> Iterator[SourceItem]:
-        audio = read_audio(value, record.headers, self._rules.audio, self._rules.max_record_s)
         if before is None and len(self._counts) >= self._rules.max_streams:
             raise AudioError(f"more than {self._rules.max_streams} streams in a partition; raise max_streams")
+        audio = read_audio(value, record.headers, self._rules.audio, self._rules.max_record_s)
         placed = self._place(stream_id, before, audio, record.timestamp_ms)
         _check_time(placed.count)
         self._counts[stream_id] = placed.count
@@ -173,7 +175,7 @@ class PartitionStreams:
     def _place(self, stream_id: str, before: Count | None, audio: RecordAudio, stamp_ms: int) -> Placed:
         if before is None:
             time_ns = stamp_ms * NS_PER_MS if audio.captured_ns is None else audio.captured_ns
-            skew_ms = stamp_ms - self._clock.newest_ms
+            skew_ms = stamp_ms - self._clock.time_ms
             return begin(stream_id, audio, time_ns, stamp_ms, self._clock.time_ms, skew_ms)
         return place(
             before, audio, stamp_ms * NS_PER_MS, round(self._rules.gap_tolerance_s * NS_PER_S), self._clock.time_ms
@@ -184,7 +186,7 @@ class PartitionStreams:
         clock is ahead ends no streams of others, and a stream's first record does not set it forward."""
         if count is not None:
             return record.timestamp_ms - count.skew_ms
-        return self._clock.newest_ms or record.timestamp_ms
+        return self._clock.time_ms or record.timestamp_ms
 
     def _stream_id(self, record: RawRecord) -> str:
         return self._lane.name if record.key is None else record.key.decode("utf-8", "backslashreplace")

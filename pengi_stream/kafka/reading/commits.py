@@ -166,7 +166,8 @@ class Commits:
                 if ledger is None or self._holdings.of(each.lane.name, each.lane.assignment) is None:
                     continue
                 draft = ledger.draft(each.kept)
-                if draft.records or self._committed.get(each.lane) != (each.offset, draft.metadata):
+                moved = draft.records or self._committed.get(each.lane) != (each.offset, draft.metadata)
+                if moved or not self._wanted:  # a transaction asks when it has something to write
                     drafts[each.lane] = each.offset, draft
                     records += self._states.records(each.lane.name, draft.records)
         return _Batch(drafts, records) if drafts else None

@@ -211,6 +211,25 @@ def test_a_producer_whose_clock_is_ahead_cuts_no_streams_of_others() -> None:
     assert [type(item) for item in items] == [Frame] * 80
 
 
+def test_a_stream_that_begins_behind_a_stamp_that_lies_does_not_bear_it_out() -> None:
+    records = [
+        record(0, 0, RATE),
+        record(1, 0, RATE, key=b"b"),
+        record(2, 9000 * RATE, RATE),
+        record(3, 0, RATE, key=b"c"),
+    ]
+    items = take(partition(replace(RULES, max_streams=3)), *records, record(4, RATE, RATE, key=b"b"))
+    assert [item.stream.id for item in items if isinstance(item, StreamEnd)] == ["a"]
+
+
+def test_a_flood_of_bad_records_is_not_remembered() -> None:
+    streams = partition()
+    flood = (RawRecord(n, START_MS + n, b"key-%d" % n, b"odd") for n in range(2, 1000))
+    take(streams, record(0, 0, 800), record(1, 0, 800, key=b"b"), *flood)
+    assert len(streams._changes) < 10
+    assert [count.stream.id for count in streams.counts_before(500).streams] == ["a", "b"]
+
+
 def test_one_record_whose_time_lies_ends_no_other_stream() -> None:
     streams = partition()
     lie = record(1, 3000 * RATE, 800, key=b"b")

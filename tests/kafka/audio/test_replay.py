@@ -13,6 +13,7 @@ from pengi_stream.audio.pcm import AudioFormat
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.watermark import Watermark, Work
 from pengi_stream.engine.windower import Windower
+from pengi_stream.kafka.audio.doubt import Doubter
 from pengi_stream.kafka.audio.partition import Counts, PartitionStreams, StreamRules
 from pengi_stream.kafka.audio.state import PartitionState, StateWriter, read_state
 from pengi_stream.kafka.lane import Lane
@@ -39,12 +40,15 @@ class Step:
     pause_ms: int
 
 
+KINDS = ["counted", "again", "bad", "end", "fast", "reboot", "lie", "early", "late"]
 STEPS = st.lists(
     st.builds(
         Step,
         key=st.sampled_from([b"a", b"a", b"a", b"b", b"b", b"c", b"d"]),
         samples=st.integers(1, 5_000),
-        kind=st.sampled_from(["audio"] * 8 + ["counted", "again", "bad", "end", "fast", "reboot", "lie"]),
+        kind=st.sampled_from(
+            ["audio"] * 8 + ["counted", "again", "bad", "end", "fast", "reboot", "lie", "early", "late"]
+        ),
         pause_ms=st.sampled_from([0] * 6 + [70, 400, 1500]),
     ),
     max_size=30,
@@ -74,7 +78,8 @@ def log_of(steps: Sequence[Step]) -> list[RawRecord]:
                 value = b"odd"
             case "end":
                 value = None
-        records.append(RawRecord(2 * number, now_ms, step.key, value, headers))
+        lie_ms = {"early": 100_000, "late": -100_000}.get(step.kind, 0)
+        records.append(RawRecord(2 * number, now_ms + lie_ms, step.key, value, headers))
         heard[step.key] = first + step.samples
         now_ms += 0 if step.kind == "fast" else step.samples * 1000 // RATE
     return records + [
@@ -98,6 +103,7 @@ class Worker:
         lane = Lane("p", 0, assignment)
         state = read_state(committed.kept) if committed else PartitionState(Counts())
         self.streams = PartitionStreams(lane, RULES, state.counts)
+        self.doubter = Doubter(lane, RULES, self.streams)
         self.writer = StateWriter()
         self.windower = Windower(SPEC)
         self.watermark = Watermark()
@@ -108,7 +114,7 @@ class Worker:
             list(self.windower.push(Resumed(done.stream, done, place), 0.0))
 
     def take(self, record: RawRecord) -> Iterator[WindowItem]:
-        for item in self.streams.take(record):
+        for item in self.doubter.take(record):
             for out in self.windower.push(item, 0.0):
                 assert out.position is not None
                 first = out.first_sample if isinstance(out, Window) else None

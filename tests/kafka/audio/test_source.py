@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -274,6 +276,24 @@ def test_a_broker_that_comes_back_is_found_and_nothing_is_lost(own_broker: OwnCl
         wait_for(lambda: found.source.status().state == "running", "a running source")
         wait_for(lambda: not_committed(own_broker, topic, topic) == 0, "the commit", 60)
     assert [frame.first_sample for frame in found.frames()] == [11_025 * n for n in range(6)]
+
+
+def test_a_broker_that_freezes_is_told_and_found_again(own_broker: OwnCluster) -> None:
+    topic = own_broker.new_topic()
+    with reading(own_broker, topic) as found:
+        wait_for(lambda: found.source.status().state == "running", "a running source")
+        broker = own_broker.nodes[0].process
+        assert broker is not None
+        broker.send_signal(signal.SIGSTOP)
+        began_s = time.process_time()
+        try:
+            wait_for(lambda: found.source.status().state == "stalled", "the stall")
+            used_s = time.process_time() - began_s
+        finally:
+            broker.send_signal(signal.SIGCONT)
+        assert "no answer" in found.source.status().waits_for
+        assert used_s < 2  # of 5 and more: it does not ask again and again
+        wait_for(lambda: found.source.status().state == "running", "a running source", 60)
 
 
 def test_a_broker_that_does_not_come_back_ends_the_run(own_broker: OwnCluster) -> None:
