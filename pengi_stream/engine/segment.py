@@ -37,8 +37,8 @@ class WindowSpec:
 class Segment:
     """Cuts the frames of one segment into windows, whatever the size of the frames. No clock, no I/O.
 
-    Holds about one window of samples. A replay may begin in the middle: from `hold` on, the windows are those that the
-    whole segment gives, once the resampler has what it needs.
+    Holds about one window of samples. A replay may begin in the middle: from `replay_from` on, the windows are those
+    that the whole segment gives, once the resampler has what it needs.
     """
 
     def __init__(self, spec: WindowSpec, first: Frame) -> None:
@@ -62,7 +62,7 @@ class Segment:
         """The source's index of the sample that comes next"""
 
     @property
-    def hold(self) -> ReadPosition | None:
+    def replay_from(self) -> ReadPosition | None:
         """Of the frame in which a replay must begin to make the next window again."""
         return self._positions[0][1] if self._positions else None
 
@@ -104,7 +104,7 @@ class Segment:
             self._spec.sample_rate,
             self._utc_ns(first),
             self._utc_ns(end),
-            self.hold,
+            self.replay_from,
             now_s,
         )
 
@@ -153,7 +153,7 @@ class Segment:
             start_ns=self._utc_ns(self._next),
             end_ns=self._utc_ns(self._next + valid_samples),
             ready_s=now_s,
-            position=self.hold,
+            position=self.replay_from,
         )
 
     def _utc_ns(self, sample: int) -> int:

@@ -46,7 +46,7 @@ class _Life:
     passed: deque[tuple[_Entry, States]] = field(default_factory=deque)
     """States behind work that is done, until all of its window is"""
     behind: dict[str, Plain] = field(default_factory=dict)
-    hold: int | None = None
+    replay_from: int | None = None
     """Offset in which the next window begins"""
     window_end: int = 0
     """All windows that begin before this sample were opened"""
@@ -70,8 +70,8 @@ class _Life:
             yield self.windows[0].offset
         if self.others:
             yield self.others[0].offset
-        if self.hold is not None:
-            yield self.hold
+        if self.replay_from is not None:
+            yield self.replay_from
 
     def open(self, entry: _Entry) -> None:
         self.entries.append(entry)
@@ -172,14 +172,14 @@ class Watermark:
             life.window_end, life.other_end, life.last = state.next_sample, state.next_offset, None
             life.behind = dict(state.behind)
 
-    def read(self, stream: Stream, position: ReadPosition, hold: ReadPosition | None) -> None:
-        """The source was read up to and with `position`; the next window of `stream` begins at `hold`."""
+    def read(self, stream: Stream, position: ReadPosition, replay_from: ReadPosition | None) -> None:
+        """The source was read up to and with `position`; the next window of `stream` begins at `replay_from`."""
         life = self._life(stream, position)
         if life is None:
             return
         lane = self._lanes[position.lane]
         lane.read = max(lane.read, position.offset - position.more)
-        life.hold = None if hold is None else hold.offset
+        life.replay_from = None if replay_from is None else replay_from.offset
         life.last = position.offset
 
     def revoked(self, lane: str, assignment: int) -> None:

@@ -51,10 +51,10 @@ class Windower:
         if isinstance(item, StreamEnd):
             self._done.ended(item)
 
-    def hold(self, item: SourceItem) -> ReadPosition | None:
+    def replay_from(self, item: SourceItem) -> ReadPosition | None:
         """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
         segment = self._segments.get(stream_key(item))
-        return segment.hold if segment else None
+        return segment.replay_from if segment else None
 
     def _cut(self, item: Frame | Gap | StreamEnd | BadRecord, now_s: float) -> Iterator[WindowItem]:
         match item:

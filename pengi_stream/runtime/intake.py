@@ -34,7 +34,7 @@ class Cutter(Protocol):
         """What `item` completes, in order. Exhaust it before the next."""
         ...
 
-    def hold(self, item: SourceOutput) -> ReadPosition | None:
+    def replay_from(self, item: SourceOutput) -> ReadPosition | None:
         """Where a replay must begin to make the next window of the stream of `item` again; None: nothing is held."""
         ...
 
@@ -71,9 +71,9 @@ class FrameCutter:
             self._metrics.ledgers.enter("records")
             self._metrics.ledgers.leave("records", "late" if self._windower.late_frames > late_before else fate)
 
-    def hold(self, item: SourceOutput) -> ReadPosition | None:
-        """See `Cutter.hold`."""
-        return None if isinstance(item, Window | Quiet | Unheard) else self._windower.hold(item)
+    def replay_from(self, item: SourceOutput) -> ReadPosition | None:
+        """See `Cutter.replay_from`."""
+        return None if isinstance(item, Window | Quiet | Unheard) else self._windower.replay_from(item)
 
     def _gated(self, out: WindowItem) -> WindowItem:
         return Quiet(span_of(out)) if isinstance(out, Window) and not self._gate.passes(out) else out
@@ -106,7 +106,7 @@ class WindowPasser:
             self._metrics.ledgers.enter("records")
             self._metrics.ledgers.leave("records", "dead_lettered" if refused else "used")
 
-    def hold(self, item: SourceOutput) -> ReadPosition | None:  # noqa: ARG002
+    def replay_from(self, item: SourceOutput) -> ReadPosition | None:  # noqa: ARG002
         """Each record is whole in itself."""
         return None
 
@@ -135,17 +135,17 @@ class Intake:
             if isinstance(out, BadRecord):
                 log.error("bad_record", stream_id=out.stream.id, reason=out.reason)
             self.behind.take(self.source, out)
-        hold = self.cutter.hold(item)
-        self.tracker.advanced(self.source, item, hold)
+        replay_from = self.cutter.replay_from(item)
+        self.tracker.advanced(self.source, item, replay_from)
         if isinstance(item, Resumed | Revoked):
             self.behind.take(self.source, item)
         self.commits.moved(self.source)
-        if _is_over(item, hold):
+        if _is_over(item, replay_from):
             self.tracker.release(item.stream)
 
 
-def _is_over(item: SourceOutput, hold: ReadPosition | None) -> bool:
+def _is_over(item: SourceOutput, replay_from: ReadPosition | None) -> bool:
     """Nothing of its stream is left: a bad record may be all that there was of it."""
     return isinstance(item, StreamEnd | Revoked) or (
-        isinstance(item, BadRecord) and item.position is not None and hold is None
+        isinstance(item, BadRecord) and item.position is not None and replay_from is None
     )

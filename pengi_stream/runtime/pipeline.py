@@ -14,7 +14,7 @@ from pengi_stream.runtime.assembly import Assembly, Outcome
 from pengi_stream.runtime.commits import Commits
 from pengi_stream.runtime.dead_letters import DeadLetters
 from pengi_stream.runtime.health import health
-from pengi_stream.runtime.middle import Middle, forwarding, listening
+from pengi_stream.runtime.processing import Processing, forwarding, listening
 from pengi_stream.runtime.reading import source_readers
 from pengi_stream.runtime.sink_writers import SinkTools, SinkWriter, SinkWriters
 from pengi_stream.runtime.stage import Abortable, Closable, Stage
@@ -52,11 +52,11 @@ class Pipeline:
             in_transactions=assembly.transaction is not None,
         )
         self._writers = self._sink_writers()
-        self._middle = self._make_middle()
+        self._processing = self._make_processing()
         self._readers = source_readers(
-            assembly, self._middle, self._tracker, self._commits, self.tap, self.metrics, self._clock
+            assembly, self._processing, self._tracker, self._commits, self.tap, self.metrics, self._clock
         )
-        self._stages = [*self._reader_stages(), *self._middle_stages(), *self._sink_stages()]
+        self._stages = [*self._reader_stages(), *self._processing_stages(), *self._sink_stages()]
         self._watch_queues()
 
     def run(self) -> Outcome:
@@ -112,7 +112,7 @@ class Pipeline:
 
     def _abandon(self) -> int:
         """Cut off what is still on its way, and count it."""
-        for channel in (*self._middle.channels, *(writer.channel for writer in self._writers)):
+        for channel in (*self._processing.channels, *(writer.channel for writer in self._writers)):
             channel.abort()
         ledgers, ledger = self.metrics.ledgers, "requests" if self._assembly.model else "windows"
         abandoned = ledgers.in_flight(ledger)
@@ -131,7 +131,7 @@ class Pipeline:
         others = [SinkWriter(sink, tools) for sink in assembly.sinks if not sink.required]
         return [*others, TransactionalWriter(ends, tools)]
 
-    def _make_middle(self) -> Middle:
+    def _make_processing(self) -> Processing:
         sinks = SinkWriters(self._writers, self._commits)
         make = forwarding if self._assembly.model is None else listening
         return make(self._assembly, sinks, self._dead_letters, self._tracker, self._clock)
@@ -143,17 +143,18 @@ class Pipeline:
             read, take = partial(reader.supervisor.work, items), partial(reader.intake.work, items)
             stages += [
                 self._stage(f"source-{name}", read, writes=[items], on_error=self._source_failed),
-                self._stage(f"intake-{name}", take, items, self._middle.inputs, on_error=self._source_failed),
+                self._stage(f"intake-{name}", take, items, self._processing.inputs, on_error=self._source_failed),
             ]
         return stages
 
-    def _middle_stages(self) -> list[Stage]:
-        writers = [writer.channel for writer in self._writers]
+    def _processing_stages(self) -> list[Stage]:
+        processing, writers = self._processing, [writer.channel for writer in self._writers]
+        last = processing.channels[-1]
         workers = [
-            self._stage(f"{self._middle.name}-{number}", work, self._middle.worked, [self._middle.channels[-1]])
-            for number, work in enumerate(self._middle.workers)
+            self._stage(f"{processing.name}-{number}", work, processing.worked, [last])
+            for number, work in enumerate(processing.workers)
         ]
-        return [*workers, self._stage("events", self._middle.hand_on, self._middle.channels[-1], writers)]
+        return [*workers, self._stage("events", processing.hand_on, last, writers)]
 
     def _sink_stages(self) -> list[Stage]:
         return [self._stage(f"sink-{writer.name}", writer.work, writer.channel) for writer in self._writers]
@@ -173,7 +174,7 @@ class Pipeline:
         queues = self.metrics.queues
         for reader in self._readers:
             queues.watch(f"frames-{reader.supervisor.name}", reader.items)
-        for name, channel in zip(self._middle.queues, self._middle.channels, strict=True):
+        for name, channel in zip(self._processing.queues, self._processing.channels, strict=True):
             queues.watch(name, channel)
         for writer in self._writers:
             queues.watch(f"sink-{writer.name}", writer.channel)

@@ -16,7 +16,7 @@ from pengi_stream.runtime.assembly import Assembly, AudioFeed, WindowFeed
 from pengi_stream.runtime.channel import Channel, DropOldest
 from pengi_stream.runtime.commits import Commits
 from pengi_stream.runtime.intake import Cutter, FrameCutter, Intake, SourceOutput, WindowPasser
-from pengi_stream.runtime.middle import Middle
+from pengi_stream.runtime.processing import Processing
 from pengi_stream.runtime.supervisor import Supervisor
 from pengi_stream.runtime.tap import Tap
 from pengi_stream.runtime.tracker import Tracker
@@ -39,7 +39,7 @@ class SourceReader:
 
 def source_readers(
     assembly: Assembly,
-    middle: Middle,
+    processing: Processing,
     tracker: Tracker,
     commits: Commits,
     tap: Tap,
@@ -50,9 +50,9 @@ def source_readers(
     readers = []
     for number, feed in enumerate(assembly.feeds):
         supervisor = Supervisor(
-            feed.name, feed.source, _read(feed), tap=tap, tell=partial(middle.tell, number), clock=clock
+            feed.name, feed.source, _read(feed), tap=tap, tell=partial(processing.tell, number), clock=clock
         )
-        intake = Intake(number, _cutter(feed, assembly, metrics, clock), middle.behind, tracker, commits)
+        intake = Intake(number, _cutter(feed, assembly, metrics, clock), processing.behind, tracker, commits)
         readers.append(SourceReader(supervisor, _channel(feed, metrics, clock), intake))
     return readers
 

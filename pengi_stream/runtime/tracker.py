@@ -53,8 +53,8 @@ class Tracker:
         with self._lock:
             self._watermarks[work.source].interpreted(work, states)
 
-    def advanced(self, source: int, item: SourceItem | WindowItem, hold: ReadPosition | None) -> None:
-        """`source` was read up to and with `item`; the next window of its stream begins at `hold`."""
+    def advanced(self, source: int, item: SourceItem | WindowItem, replay_from: ReadPosition | None) -> None:
+        """`source` was read up to and with `item`; the next window of its stream begins at `replay_from`."""
         if item.position is None:
             return
         with self._lock:
@@ -65,7 +65,7 @@ class Tracker:
                 case Revoked():
                     watermark.revoked(item.position.lane, item.position.assignment)
                 case _:
-                    watermark.read(item.stream, item.position, hold)
+                    watermark.read(item.stream, item.position, replay_from)
 
     def done(self, work: Work) -> bool:
         """`work` is durable in a required sink; whether it was the last."""

@@ -80,8 +80,8 @@ def test_a_run_that_is_cut_anywhere_and_resumed_gives_the_windows_of_an_undistur
     stop = min(stop, len(frames))
     first = Windower(spec)
     before = windows(run(first, [*frames[:stop]]))
-    hold = first.hold(frames[0])
-    replay_from = 0 if hold is None else hold.offset
+    replay_from = first.replay_from(frames[0])
+    replay_from = 0 if replay_from is None else replay_from.offset
     state = StreamState(STREAM, before[-1].first_sample + 1 if before else 0, 0)
 
     second = Windower(spec)
@@ -134,7 +134,7 @@ def test_a_revoked_stream_is_forgotten_without_its_tail() -> None:
     windower = Windower(WindowSpec(MODEL_RATE, WINDOW, HOP, "repeat"))
     [frame] = records(MODEL_RATE, 0, [], 1_000)
     assert run(windower, [frame, Revoked(STREAM, ReadPosition("p", 0))]) == []
-    assert windower.hold(frame) is None
+    assert windower.replay_from(frame) is None
 
 
 def test_the_same_key_in_two_partitions_is_not_mixed() -> None:

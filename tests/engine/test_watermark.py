@@ -175,8 +175,8 @@ class Against(RuleBasedStateMachine):
         self.given: dict[str, list[int]] = {"a": [], "b": []}
         self.committed = -1
 
-    @rule(stream=st.sampled_from("ab"), works=st.integers(0, 2), hold=st.none() | st.integers(0, 3))
-    def arrive(self, stream: str, works: int, hold: int | None) -> None:
+    @rule(stream=st.sampled_from("ab"), works=st.integers(0, 2), replay_from=st.none() | st.integers(0, 3))
+    def arrive(self, stream: str, works: int, replay_from: int | None) -> None:
         """A record arrives, completes windows that began in it or before, and holds for the next one."""
         begin = max(0, min([self.next_offset, *([self.held[stream]] if stream in self.held else [])]))
         for number in range(works):
@@ -188,8 +188,8 @@ class Against(RuleBasedStateMachine):
             self.open[key] = each, begin
         self.held.pop(stream, None)
         held = None
-        if hold is not None:
-            held = max(begin, self.next_offset - hold)
+        if replay_from is not None:
+            held = max(begin, self.next_offset - replay_from)
             self.held[stream] = held
         self.watermark.read(Stream(stream), at(self.next_offset), None if held is None else at(held))
         self.next_offset += 1

@@ -183,13 +183,13 @@ def test_a_replay_begins_at_the_frame_in_which_the_next_window_begins() -> None:
         for window in windower.push(frame(ramp(30, 30 * number), 30 * number, offset=number), 0.0):
             assert isinstance(window, Window)
             assert window.position == ReadPosition("p", window.first_sample // 30)
-        hold = windower.hold(StreamEnd(STREAM, ReadPosition("p", 0)))
-        assert hold is not None
+        replay_from = windower.replay_from(StreamEnd(STREAM, ReadPosition("p", 0)))
+        assert replay_from is not None
         ready = max(0, (30 * (number + 1) - WINDOW) // HOP + 1)
-        assert hold.offset == min(number, ready * HOP // 30)
+        assert replay_from.offset == min(number, ready * HOP // 30)
     end = StreamEnd(STREAM, ReadPosition("p", 10))
     list(windower.push(end, 0.0))
-    assert windower.hold(end) is None
+    assert windower.replay_from(end) is None
 
 
 def test_a_long_stream_needs_no_more_memory_than_a_short_one() -> None:

@@ -35,7 +35,7 @@ WINDOWS_WAITING = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Middle:
+class Processing:
     """Stages to be run, and the channels between them."""
 
     name: str
@@ -57,7 +57,7 @@ class Middle:
 
 def listening(
     assembly: Assembly, sinks: SinkWriters, dead_letters: DeadLetters, tracker: Tracker, clock: Clock
-) -> Middle:
+) -> Processing:
     """Asks the model."""
     model, feeds = assembly.model, len(assembly.feeds)
     if model is None:
@@ -76,7 +76,7 @@ def listening(
     interpreter = Interpreter(stages, sinks, dead_letters, tracker, clock)
     questions = Questions(assembly.prompts)
     asker = Asker(questions, requests, joined, tracker, assembly.metrics, keeps_samples=keeps_samples)
-    return Middle(
+    return Processing(
         name="model",
         channels=[requests, joined],
         queues=["requests", "answers"],
@@ -97,11 +97,11 @@ def pure_stages(assembly: Assembly, model: AudioLanguageModel) -> list[PureStage
 
 def forwarding(
     assembly: Assembly, sinks: SinkWriters, dead_letters: DeadLetters, tracker: Tracker, clock: Clock
-) -> Middle:
+) -> Processing:
     """Sends windows on as they are: workers elsewhere ask about them."""
     windows: Windows = Channel(Weighed(WINDOWS_WAITING, window_bytes), producers=len(assembly.feeds), clock=clock)
     forward = Forward(sinks, dead_letters, assembly.metrics)
-    return Middle(
+    return Processing(
         name="windows",
         channels=[windows],
         queues=["windows"],
