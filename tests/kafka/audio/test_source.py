@@ -97,7 +97,9 @@ def test_the_source_keeps_its_contract(kafka: Kafka) -> None:
     assert [type(item).__name__ for item in items] == ["Frame", "Frame", "Frame", "StreamEnd"]
 
 
-@pytest.mark.parametrize(("start", "first"), [("earliest", 0), (rfc3339((START_MS + 3000) * 10**6), 3)])
+@pytest.mark.parametrize(
+    ("start", "first"), [("earliest", 0), (rfc3339((START_MS + 3000) * 10**6), 3)], ids=["earliest", "a time"]
+)
 def test_a_new_group_begins_where_it_is_told(kafka: Kafka, start: str, first: int) -> None:
     topic = kafka.new_topic()
     send(kafka, topic, seconds(0, 5))
