@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pengi_stream.audio.decode import duration_s
 from pengi_stream.errors import AudioError
+from pengi_stream.sounds.demo import stream_of
 from pengi_stream.sources.found import Found
 
 
@@ -33,7 +34,7 @@ def look_at(found: Found) -> Inputs:
     lengths_s, faults = {}, {}
     for path in found.paths:
         try:
-            lengths_s[path] = duration_s(Path(path))
+            lengths_s[stream_of(path)] = duration_s(Path(path))
         except AudioError as error:
             faults[path] = str(error)
     if not lengths_s:

@@ -15,6 +15,7 @@ from pengi_stream.clock import Clock
 from pengi_stream.errors import AudioError, SourceError
 from pengi_stream.plugins import SourceConfig
 from pengi_stream.protocols import AudioSource, Context
+from pengi_stream.sounds.demo import stream_of
 from pengi_stream.sources.found import find_files
 from pengi_stream.sources.pace import Pace
 from pengi_stream.sources.times import EPOCH, FileStartsAt, Start, Zone
@@ -85,7 +86,7 @@ class FileSource(AudioSource):
                 f"; {len(paths) - number} of {len(paths)} files were not begun" if number < len(paths) else ""
             )
             self._left = f"{path} was not begun{self._behind}"
-            stream = Stream(self._config.stream_id or path, live=self._config.live)
+            stream = Stream(self._config.stream_id or stream_of(path), live=self._config.live)
             yield from self._file(Path(path), stream)
             if self._closed.is_set():
                 return
