@@ -51,6 +51,8 @@ class Assembly:
     tracker: Tracker | None = None
     """Whose progress the sources were given; None: none was"""
     metrics: Metrics = field(default_factory=Metrics)
+    tap_bytes: int = 0
+    """Of the last frames, for those who ask the tap; 0: none are kept"""
     max_batch_size: int = 16
     max_wait_s: float = 0.0
     max_age_s: float = 30.0

@@ -35,8 +35,8 @@ class Pipeline:
         self._assembly = assembly
         self._clock = clock or SystemClock()
         self.metrics = assembly.metrics
-        self.tap = Tap()
-        """The last frames of every stream, as they came"""
+        self.tap = Tap(assembly.tap_bytes)
+        """Frames as they came, for whoever asks"""
         self._errors: list[str] = []
         self._wake = threading.Event()
         self._stopping = threading.Event()

@@ -23,26 +23,22 @@ class _Kept:
 
 
 class Tap:
-    """The last frames of every stream, `most_bytes` in all: the stream that holds most loses its oldest. Any thread."""
+    """The last frames of every stream, `most_bytes` in all: the stream that holds most loses its oldest. With 0 it
+    keeps none, and costs nothing while nobody reads. Any thread."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._streams: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0
-        self._readers: list[TapReader] = []
+        self._readers: list[TapReader] = []  # replaced, never changed
         self._lock = threading.Lock()
 
     def put(self, item: TapItem) -> None:
         """Keep `item` and hand it to the readers; never waits."""
+        readers = self._readers
         size = _bytes(item)
-        with self._lock:
-            kept = self._streams.setdefault(item.stream.id, _Kept())
-            kept.items.append(item)
-            kept.bytes += size
-            self._bytes += size
-            while self._bytes > self._most_bytes:
-                self._drop_oldest()
-            readers = list(self._readers)
+        if self._most_bytes:
+            self._keep(item, size)
         for reader in readers:
             reader.offer(item, size)
 
@@ -64,13 +60,22 @@ class Tap:
         """Gives what comes from now on, of `streams` alone or of all. Close it."""
         reader = TapReader(self, None if streams is None else frozenset(streams))
         with self._lock:
-            self._readers.append(reader)
+            self._readers = [*self._readers, reader]
         return reader
 
     def forget(self, reader: TapReader) -> None:
         """`reader` wants no more."""
         with self._lock:
             self._readers = [other for other in self._readers if other is not reader]
+
+    def _keep(self, item: TapItem, size: int) -> None:
+        with self._lock:
+            kept = self._streams.setdefault(item.stream.id, _Kept())
+            kept.items.append(item)
+            kept.bytes += size
+            self._bytes += size
+            while self._bytes > self._most_bytes:
+                self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         stream_id, largest = max(self._streams.items(), key=lambda entry: entry[1].bytes)
