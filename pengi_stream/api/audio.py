@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pengi_stream.audio.decode import AudioFile
-from pengi_stream.audio.pcm import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+from pengi_stream.audio.pcm import LOUDEST, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from pengi_stream.engine.segment import WindowSpec
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import AudioError
@@ -23,8 +23,6 @@ Audio = AudioInput | Sequence[AudioInput]
 """One recording, or a batch of them"""
 
 MAX_CHANNELS = 256
-LOUDEST = 32.0
-"""Floats go a little beyond 1 where a recording was too loud; 30 dB beyond, they are integers under another name"""
 
 
 def recordings(audio: Audio) -> list[AudioInput]:

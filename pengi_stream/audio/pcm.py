@@ -14,6 +14,8 @@ from pengi_stream.types import Samples
 Encoding = Literal["u8", "s16le", "s16be", "s24le", "s32le", "f32le"]
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 8_000, 192_000  # Hz
+LOUDEST = 32.0
+"""Floats go a little beyond 1 where a recording was too loud; 30 dB beyond, they are integers under another name"""
 _DTYPES: dict[Encoding, str] = {"u8": "u1", "s16le": "<i2", "s16be": ">i2", "s32le": "<i4", "f32le": "<f4"}
 _BYTES: dict[Encoding, int] = {"u8": 1, "s16le": 2, "s16be": 2, "s24le": 3, "s32le": 4, "f32le": 4}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pengi_stream.audio.pcm import LOUDEST
 from pengi_stream.engine.done import Done, Key, stream_key
 from pengi_stream.engine.segment import Segment, WindowSpec
 from pengi_stream.outcomes import Unheard, WindowItem
@@ -79,7 +80,7 @@ class Windower:
         if len(frame.samples) == 0:
             self.late_frames += 1
             return
-        if not np.isfinite(frame.samples).all():
+        if not _loudest(frame) <= LOUDEST:  # NaN is not
             yield from self._finish(frame, now_s)
             yield from _unusable(frame)
             return
@@ -109,12 +110,21 @@ def _hole(frame: Frame, expected_sample: int) -> Gap:
     )
 
 
+def _loudest(frame: Frame) -> float:
+    return float(max(frame.samples.max(), -frame.samples.min()))
+
+
 def _unusable(frame: Frame) -> Iterator[BadRecord | Gap]:
     bad = int(np.count_nonzero(~np.isfinite(frame.samples)))
-    reason = f"{bad} NaN or infinite value(s) in the {len(frame.samples)} samples from sample {frame.first_sample} on"
+    where = f"in the {len(frame.samples)} samples from sample {frame.first_sample} on"
+    reason = (
+        f"{bad} NaN or infinite value(s) {where}; expected finite audio"
+        if bad
+        else f"values up to {_loudest(frame):g} {where}; expected floats from -1 to 1: divide integers by 32768"
+    )
     yield BadRecord(
         frame.stream,
-        f"{frame.stream.id}: {reason}; expected finite audio",
+        f"{frame.stream.id}: {reason}",
         time_ns=frame.time.at(frame.first_sample),
         position=frame.position,
     )

@@ -16,7 +16,7 @@ from pengi_stream.runtime.pipeline import Pipeline
 log = structlog.get_logger()
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-COPIES_S = 1.0  # some send a signal to a process and then to its group: it arrives twice
+COPIES_S = 0.3  # some send a signal to a process and then to its group: it arrives twice
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Stopped:
 def stopped_by_signals(pipeline: Pipeline, clock: Clock | None = None) -> Iterator[Stopped]:
     """While inside, the first signal drains `pipeline` and the second does what it does by default. Gives what came.
 
-    Copies of the first that come within a second of it count as one. Only in the main thread.
+    Copies of the first that come within 0.3 s of it count as one. Only in the main thread.
     """
     since = clock or SystemClock()
     first: list[tuple[int, float]] = []

@@ -16,6 +16,7 @@ from pengi_stream.engine.windower import Windower
 from pengi_stream.outcomes import WindowItem
 from pengi_stream.positions import ReadPosition
 from pengi_stream.types import (
+    BadRecord,
     Frame,
     Gap,
     Samples,
@@ -132,6 +133,15 @@ def test_a_hole_is_a_gap_and_the_grid_begins_anew_behind_it() -> None:
     for window in out:
         if isinstance(window, Window):
             assert np.allclose(np.diff(window.samples), 1e-4, atol=1e-6)
+
+
+def test_integers_under_the_name_of_floats_are_refused_and_leave_a_gap() -> None:
+    """A float WAV or a float pipe of whole numbers would be noise to the model."""
+    loud = ramp(50, 100) * 32_767
+    out = cut([frame(ramp(100)), frame(loud, 100), frame(ramp(100, 150), 150), StreamEnd(STREAM)])
+    assert [type(o).__name__ for o in out] == ["Window", "BadRecord", "Gap", "Window", "StreamEnd"]
+    assert isinstance(out[1], BadRecord)
+    assert "expected floats from -1 to 1" in out[1].reason
 
 
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(1, 150)), max_size=12))
