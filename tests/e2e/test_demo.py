@@ -31,7 +31,8 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, object]]:
         command, capture_output=True, text=True, cwd=ROOT, env=environment(), timeout=120, check=False
     )
     assert ended.returncode == 0, ended.stderr
-    return [json.loads(line)["data"] for line in output.read_text().splitlines()]
+    found = [json.loads(line) for line in output.read_text().splitlines()]
+    return [event["data"] for event in found if event["type"] == "pengi_stream.text"]
 
 
 @pytest.mark.parametrize(("start_s", "end_s", "truth"), SECTIONS)
