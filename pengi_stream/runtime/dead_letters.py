@@ -40,8 +40,10 @@ class DeadLetters:
         return self._patience.waits_for
 
     def reach(self) -> None:
-        """A flush of nothing tells that the place is there, before any audio is spent. Raises SinkError when not."""
-        if self._sink is not None:
+        """A flush of nothing tells that the place is there, before any audio is spent. Raises SinkError when not.
+
+        In transactions their sink does it, in its own thread."""
+        if self._sink is not None and not self.in_transactions:
             self._patience.until_accepted(self._sink.flush)
 
     def keep(self, records: Sequence[BadRecord]) -> None:

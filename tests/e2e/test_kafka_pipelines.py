@@ -118,7 +118,7 @@ def test_a_worker_says_that_it_waits_for_a_broker_that_died_and_goes_on_when_it_
         kafka.kill()
         wait_for(lambda: status(client, "/readyz") == 503, "a missed broker")
         wait_for(lambda: "connection refused" in str(client.get("/readyz").json()["waits_for"]), "the reason")
-        assert client.get("/readyz").json()["sources"]["source-0"]["state"] == "stalled"
+        assert client.get("/readyz").json()["sources"]["kafka"]["state"] == "stalled"
         assert client.get("/livez").status_code == 200
         kafka.restart()
         wait_for(lambda: status(client, "/readyz") == 200, "readiness again", seconds=60)

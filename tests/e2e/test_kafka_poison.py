@@ -70,9 +70,12 @@ def test_each_poison_is_a_dead_letter_once_and_the_events_are_those_of_the_good_
     plain = kafka.new_topic()
     send(kafka, plain, clean)
     expected = undisturbed(kafka, tmp_path, plain)
-    texts = [event for event in events if event["type"] == "pengi_stream.text"]
-    assert without_origin(texts) == without_origin(expected)
+    assert without_origin(texts(events)) == without_origin(texts(expected))
     assert len([event for event in events if event["type"] == "pengi_stream.source"]) == len(POISON)
+
+
+def texts(events: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [event for event in events if event["type"] == "pengi_stream.text"]
 
 
 def without_origin(events: list[dict[str, object]]) -> dict[object, dict[str, object]]:
