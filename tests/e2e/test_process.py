@@ -19,6 +19,8 @@ def test_a_signal_while_the_command_loads_ends_it_with_one_line(module: str, num
     code = f"""
 import signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # who starts tests in the background has it ignored
+
 class Hook:
     def find_spec(self, name, *_):
         if name == {module!r}:

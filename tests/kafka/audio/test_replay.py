@@ -133,7 +133,7 @@ class Worker:
 
     def _read(self, item: SourceItem) -> None:
         assert item.position is not None
-        self.watermark.read(item.stream, item.position, self.windower.hold(item))
+        self.watermark.read(item.stream, item.position, self.windower.replay_from(item))
 
 
 def facts(out: WindowItem) -> tuple[object, ...]:
