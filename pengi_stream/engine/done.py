@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pengi_stream.outcomes import OrderedItem, Quiet, Unheard, WindowItem
-from pengi_stream.types import Resumed, Revoked, SourceItem, StreamEnd, StreamState, Window
+from pengi_stream.types import BadRecord, Gap, Resumed, Revoked, SourceItem, StreamEnd, StreamState, Window
 
 Key = tuple[str, str]
 """Of a stream: its id and its lane, since Kafka may have the same key in two of them"""
@@ -39,6 +39,28 @@ class Done:
         """Whether `item` was durable before."""
         states = self._states.get(stream_key(item), ())
         return any(state.stream == item.stream and _is_done(item, state) for state in states)
+
+
+class Repeats:
+    """What a sender that was killed sends again, in the order of each stream: what comes from before what was heard."""
+
+    def __init__(self) -> None:
+        self._heard: dict[tuple[Key, str, bool], int] = {}
+
+    def has(self, item: WindowItem) -> bool:
+        """Whether `item` was heard before. At the end of a stream all of it is forgotten: it may begin again."""
+        key, session = stream_key(item), item.stream.session
+        if isinstance(item, StreamEnd):
+            self._heard.pop((key, session, True), None)
+            self._heard.pop((key, session, False), None)
+            return False
+        if isinstance(item, BadRecord):
+            return False
+        place = key, session, isinstance(item, Gap)  # gaps count at another rate
+        if item.first_sample <= self._heard.get(place, -1):
+            return True
+        self._heard[place] = item.first_sample
+        return False
 
 
 def _is_done(item: WindowItem, state: StreamState) -> bool:

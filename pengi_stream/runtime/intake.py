@@ -9,7 +9,7 @@ from typing import Protocol
 import structlog
 
 from pengi_stream.clock import Clock
-from pengi_stream.engine.done import Done
+from pengi_stream.engine.done import Done, Repeats
 from pengi_stream.engine.gate import Gate
 from pengi_stream.engine.windower import Windower
 from pengi_stream.errors import SourceError
@@ -85,6 +85,7 @@ class WindowPasser:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._done = Done()
+        self._repeats = Repeats()
 
     def cut(self, item: SourceOutput) -> Iterable[WindowItem]:
         """See `Cutter.cut`."""
@@ -97,7 +98,7 @@ class WindowPasser:
             case Revoked():
                 self._done.revoked(item)
                 return
-        if not self._done.has(item):
+        if not (self._done.has(item) or self._repeats.has(item)):
             yield item
         if isinstance(item, StreamEnd):
             self._done.ended(item)
