@@ -16,6 +16,7 @@ from pengi_stream.lab.training.recipe import Recipe
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.audio.yamnet import BLOCKS, CLASSES, EMBEDDING_SIZE
 from pengi_stream.sounds.words import load_sounds
+from pengi_stream.testing import context
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def test_the_recipe_makes_a_checkpoint_that_can_be_evaluated(data: Path, monkeyp
     recipe.train_mapper(listening_steps=1, speaking_steps=1)
     recipe.export(data / "checkpoint")
 
-    model = PengiModelConfig(type="pengi", checkpoint=str(data / "checkpoint")).build()
+    model = PengiModelConfig(type="pengi", checkpoint=str(data / "checkpoint")).build(context())
     clips = held_out_of_recipe(data)
     assert [a.generation.request.window.stream.id for a in captions(model, clips)] == [str(c.path) for c in clips]
     assert proportion(events(model, clips)).of == 2

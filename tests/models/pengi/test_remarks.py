@@ -11,6 +11,7 @@ from tokenizers import Tokenizer
 from pengi_stream.models.pengi import PengiModelConfig
 from pengi_stream.models.pengi.remarks import remarks
 from pengi_stream.options import Prompt
+from pengi_stream.testing import context
 
 MINI = Path(__file__).parents[3] / "pengi_stream/models/mini/tokenizer.json"
 SOUND = "this is a sound of"
@@ -48,7 +49,7 @@ def test_plain_questions_and_labels_have_none(tokenizer: Tokenizer) -> None:
 
 
 def test_the_model_tells_it_before_the_first_window() -> None:
-    model = PengiModelConfig(type="pengi", device="cpu").build()
+    model = PengiModelConfig(type="pengi", device="cpu").build(context())
     with capture_logs() as logs:
         model.check_prompts([Prompt("zoo", SOUND, labels=("xqzzv", "dog")), Prompt("caption", SOUND)])  # type: ignore[union-attr]
     assert [(line["event"], line["prompt"]) for line in logs] == [("prompt_remark", "zoo")]
